@@ -1,0 +1,133 @@
+// The contract between a plugin and the rest: what setup is given, what a handler is given. Both kinds of thread.
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Directive } from '../config/directive.ts';
+import type { BlockKey } from '../config/server-block.ts';
+import type { MetricRegistry } from '../metrics/registry.ts';
+import type { StoreReader } from '../store/reader.ts';
+import type { Answer } from './answer.ts';
+import type { Result } from './outcome.ts';
+import type { Query } from './query.ts';
+
+/** Answers a query, or passes it on by calling the `next` it was made with. */
+export type Handler = (query: Query, answer: Answer) => Result;
+
+/** Makes a worker's handler from what setup returned; called once per plan, worker and directive. */
+export type HandlerFactory<Options> = (options: Options, env: Env) => Handler;
+
+/** Something the control thread runs on behalf of a server block; plain data, so that a reload can compare. */
+export type Service =
+  | { readonly kind: 'health'; readonly address: string; readonly lameduckMs: number }
+  | { readonly kind: 'ready'; readonly address: string; readonly mode: 'until-ready' | 'continuously' }
+  | { readonly kind: 'metrics'; readonly address: string }
+  | { readonly kind: 'reload'; readonly intervalMs: number; readonly jitterMs: number }
+  | { readonly kind: 'loop'; readonly zone: string; readonly probe: string };
+
+/** What feeds one tree of the store. `key` equal means the same tree may serve both. */
+export type SourceSpec = {
+  readonly kind: 'kubernetes' | 'hosts';
+  readonly key: string;
+  readonly options: unknown;
+};
+
+/** Settings of the listeners of a block, set by directives without a handler (bind, timeouts, ...). */
+export type ListenerSettings = {
+  bind: string[];
+  readTimeoutMs: number;
+  writeTimeoutMs: number;
+  idleTimeoutMs: number;
+  maxQueriesPerConnection: number;
+  /** Sockets per address; 0: one per worker. */
+  sockets: number;
+  /** Classes other than IN reach the plugins (chaos and forward open them). */
+  anyClass: boolean;
+  debug: boolean;
+};
+
+/** What a setup function may use. Everything it returns must be plain data. */
+export interface SetupContext {
+  /** Keys of the server block, in order. */
+  readonly keys: readonly BlockKey[];
+  /** The block's zones, lower case, absolute, without duplicates. */
+  readonly zones: readonly string[];
+  /** `dns://:53`-like labels of the block's listeners, the values of the metric label `server`. */
+  readonly servers: readonly string[];
+  /** The block's view name, or ''. */
+  readonly view: string;
+  /** Folder that relative paths start from (`root` directive, else the working directory). */
+  readonly root: string;
+  readonly listener: ListenerSettings;
+  readonly metrics: MetricRegistry;
+  readonly log: Logger;
+  /** Names of all directives of the block, in chain order. */
+  readonly directives: readonly string[];
+  /** Has the control thread run a service while this configuration lives. */
+  addService(service: Service): void;
+  /** Has the control thread keep a source running; returns the number of the store tree it writes. */
+  addSource(source: SourceSpec): number;
+  /** A start-up line that does not stop the start. */
+  warn(text: string): void;
+}
+
+/** Turns all directives of one name in one block into options for the handlers. @throws ConfigError */
+export type Setup<Options> = (directives: readonly Directive[], context: SetupContext) => Options;
+
+/** An exchange with an upstream nameserver; see lib/io/upstream.ts. */
+export interface Upstreams {
+  /** Sockets to one nameserver, shared by all handlers of a worker that name it alike. */
+  open(target: UpstreamTarget): Upstream;
+}
+
+export type UpstreamTarget = {
+  readonly address: string;
+  readonly port: number;
+  readonly tls?: {
+    readonly serverName: string;
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+  };
+  readonly sourceAddress?: string;
+  readonly expireMs: number;
+  readonly maxAgeMs: number;
+  readonly maxIdleSockets: number;
+};
+
+/** What came back from an upstream: bytes valid until the promise's first `then` has run, copy to keep. */
+export type UpstreamReply = {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** Whether a pooled connection was used (metrics). */
+  readonly reused: boolean;
+};
+
+export interface Upstream {
+  /**
+   * Sends the message (its ID is replaced by a random one) and waits for the reply to it.
+   * Replies with another ID or question are ignored until the timeout (CVE-2023-28452).
+   * @throws UpstreamError with a text in Go's manner (`read udp 10.0.0.1:5353->...: i/o timeout`)
+   */
+  exchange(message: Uint8Array, transport: 'udp' | 'tcp', timeoutMs: number): Promise<UpstreamReply>;
+  close(): void;
+}
+
+/** What a handler factory is given besides its options. */
+export interface Env {
+  /** The rest of the chain. */
+  readonly next: Handler;
+  readonly clock: Clock;
+  /** Already carries the plugin's name. */
+  readonly log: Logger;
+  readonly store: StoreReader;
+  readonly upstreams: Upstreams;
+  /** This worker's row of metric cells; indexes come from `MetricRegistry` at setup. */
+  readonly cells: Float64Array;
+  /** Cryptographically random integers in [0, 2^32). */
+  readonly random: () => number;
+  /** Asks the whole server again, as for a CNAME's target; the answer is a fresh one. */
+  resolve(query: Query, name: Uint8Array, type: number, into: Answer): Result;
+  /** Has `run` called when the plan is replaced or the worker ends. */
+  onClose(run: () => void): void;
+  /** Index of this worker, from 0. */
+  readonly worker: number;
+}

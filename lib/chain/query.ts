@@ -1,0 +1,244 @@
+// One question as the plugins see it: parsed once into buffers that are reused for every packet. Worker.
+import { HASH_SEED } from '../store/layout.ts';
+import { LOWER, MAX_LABEL_LENGTH, MAX_NAME_LENGTH, formatName, nameLength, skipName } from '../wire/name.ts';
+import { finishHash, hashByte, hashBytes } from '../wire/hash.ts';
+import { RRTYPE } from '../wire/types.ts';
+
+/** What `Query.parse` found. */
+export const PARSED = { OK: 0, FORMERR: 1 } as const;
+
+/** How the packet came in. */
+export const TRANSPORT = { UDP: 0, TCP: 1, TLS: 2, HTTPS: 3, INTERNAL: 4 } as const;
+
+const MAX_LABELS = 128;
+const TYPE_OPT = RRTYPE.OPT;
+
+/**
+ * A query in flight. The loop owns one and reuses it; when a handler returns a promise the loop takes another one, so
+ * handlers may keep the reference until their promise settles, never longer.
+ */
+export class Query {
+  /** The message as received: `packet[packetAt .. packetAt + packetLength)`. */
+  packet: Uint8Array = new Uint8Array(0);
+  packetAt = 0;
+  packetLength = 0;
+
+  id = 0;
+  /** Second and third 16-bit words of the header: flags as received. */
+  flags = 0;
+  opcode = 0;
+  recursionDesired = false;
+  checkingDisabled = false;
+  authenticData = false;
+
+  /** The name asked now, wire form, lower case. Plugins may replace it with `setName`. */
+  readonly name: Uint8Array = new Uint8Array(MAX_NAME_LENGTH + 1);
+  /** Bytes of `name`, root label included. */
+  nameLength = 1;
+  /** Labels of `name`, root not counted. */
+  labelCount = 0;
+  /** Where each label starts in `name`; entry `labelCount` is the root label's. */
+  readonly labelAt: Uint8Array = new Uint8Array(MAX_LABELS + 1);
+  /** Running hash of the bytes before each label, for `relativeHash`. */
+  readonly #hashBefore = new Int32Array(MAX_LABELS + 1);
+  /** The name as the client spelled it, uncompressed wire form; same length as the first `name`. */
+  readonly rawName: Uint8Array = new Uint8Array(MAX_NAME_LENGTH + 1);
+  /** Whether `setName` replaced the client's name. */
+  renamed = false;
+
+  qtype = 0;
+  qclass = 0;
+  /** Offset in the message after the question section. */
+  questionEnd = 0;
+
+  hasEdns = false;
+  ednsVersion = 0;
+  /** UDP payload size the client announced; 512 without EDNS, as the client sent it otherwise. */
+  udpSize = 512;
+  /** DO bit (RFC 3225). */
+  dnssecOk = false;
+  /** EDNS options: `packet[packetAt + optionsAt .. +optionsLength)`. */
+  optionsAt = 0;
+  optionsLength = 0;
+
+  transport: number = TRANSPORT.UDP;
+  /** 4 or 6. */
+  family = 4;
+  /** Client address, 4 or 16 bytes. */
+  readonly clientAddress: Uint8Array = new Uint8Array(16);
+  clientPort = 0;
+  /** Address the packet was sent to, 4 or 16 bytes. */
+  readonly serverAddress: Uint8Array = new Uint8Array(16);
+  serverPort = 0;
+  /** Index of the server block, and of this listener among that block's `servers`. Set by the router. */
+  block = -1;
+  server = 0;
+  /** Index of the matched zone among the block's zones. Set by the router. */
+  zone = 0;
+  /** `Clock.monotonicMs` when the batch was read. */
+  receivedMs = 0;
+  /** How often this server asked itself on the way here (CNAME targets). */
+  depth = 0;
+  /** Largest reply in bytes: by UDP payload size or 65535. */
+  sizeLimit = 512;
+  /** Free for plugins: values kept while the query is under way (`metadata`). Empty unless a plugin asked for it. */
+  metadata: Map<string, string> | undefined;
+
+  /**
+   * Reads header, question and EDNS of the message at `packet[at .. at + length)`. The caller has already looked at the
+   * header (length, QR, opcode, counts). Sets nothing about the transport.
+   */
+  parse(packet: Uint8Array, at: number, length: number): number {
+    this.packet = packet;
+    this.packetAt = at;
+    this.packetLength = length;
+    this.id = (packet[at]! << 8) | packet[at + 1]!;
+    const high = packet[at + 2]!;
+    const low = packet[at + 3]!;
+    this.flags = (high << 8) | low;
+    this.opcode = (high >>> 3) & 15;
+    this.recursionDesired = (high & 1) !== 0;
+    this.checkingDisabled = (low & 0x10) !== 0;
+    this.authenticData = (low & 0x20) !== 0;
+    this.hasEdns = false;
+    this.ednsVersion = 0;
+    this.udpSize = 512;
+    this.dnssecOk = false;
+    this.optionsLength = 0;
+    this.renamed = false;
+    this.metadata = undefined;
+    this.depth = 0;
+
+    const end = at + length;
+    const { name, rawName, labelAt } = this;
+    const hashBefore = this.#hashBefore;
+    let from = at + 12;
+    let to = 0;
+    let labels = 0;
+    let hash = HASH_SEED;
+    for (;;) {
+      if (from >= end) return this.#malformed(from - at);
+      const labelLength = packet[from]!;
+      labelAt[labels] = to;
+      hashBefore[labels] = hash;
+      rawName[to] = labelLength;
+      name[to++] = labelLength;
+      from++;
+      if (labelLength === 0) break;
+      // A question cannot hold a pointer: nothing stands before it.
+      if (labelLength > MAX_LABEL_LENGTH || from + labelLength >= end || to + labelLength >= MAX_NAME_LENGTH) {
+        return this.#malformed(from - at);
+      }
+      hash = hashByte(hash, labelLength);
+      labels++;
+      for (const stop = from + labelLength; from < stop; from++) {
+        const byte = packet[from]!;
+        rawName[to] = byte;
+        const lower = LOWER[byte]!;
+        name[to++] = lower;
+        hash = hashByte(hash, lower);
+      }
+    }
+    this.nameLength = to;
+    this.labelCount = labels;
+    if (from + 4 > end) return this.#malformed(from - at);
+    this.qtype = (packet[from]! << 8) | packet[from + 1]!;
+    this.qclass = (packet[from + 2]! << 8) | packet[from + 3]!;
+    from += 4;
+    this.questionEnd = from - at;
+    const records =
+      ((packet[at + 6]! << 8) | packet[at + 7]!) +
+      ((packet[at + 8]! << 8) | packet[at + 9]!) +
+      ((packet[at + 10]! << 8) | packet[at + 11]!);
+    return records === 0 ? PARSED.OK : this.#parseRecords(records, ((packet[at + 10]! << 8) | packet[at + 11]!));
+  }
+
+  #malformed(offset: number): number {
+    this.questionEnd = Math.min(offset, this.packetLength);
+    return PARSED.FORMERR;
+  }
+
+  /** Walks the records behind the question; only OPT in the additional section matters (RFC 6891 section 6.1.1). */
+  #parseRecords(records: number, additional: number): number {
+    const { packet, packetAt: base, packetLength: end } = this;
+    let at = this.questionEnd;
+    for (let left = records; left > 0; left--) {
+      const ownerAt = at;
+      at = skipName(packet, base, at, end);
+      if (at === -1 || at + 10 > end) return PARSED.FORMERR;
+      const fixed = base + at;
+      const type = (packet[fixed]! << 8) | packet[fixed + 1]!;
+      const rdataLength = (packet[fixed + 8]! << 8) | packet[fixed + 9]!;
+      at += 10 + rdataLength;
+      if (at > end) return PARSED.FORMERR;
+      if (type !== TYPE_OPT || left > additional) continue;
+      if (packet[base + ownerAt] !== 0) return PARSED.FORMERR;
+      this.hasEdns = true;
+      this.udpSize = (packet[fixed + 2]! << 8) | packet[fixed + 3]!;
+      this.ednsVersion = packet[fixed + 5]!;
+      this.dnssecOk = (packet[fixed + 6]! & 0x80) !== 0;
+      this.optionsAt = fixed + 10 - base;
+      this.optionsLength = rdataLength;
+      if (!areOptionsWellFormed(packet, fixed + 10, rdataLength)) return PARSED.FORMERR;
+    }
+    return PARSED.OK;
+  }
+
+  /** Hash of the name without its last labels: of the bytes before label `label`. `salt` is the store's tree. */
+  relativeHash(label: number, salt: number): number {
+    return finishHash(this.#hashBefore[label]!, salt);
+  }
+
+  /** Replaces the name asked (wire form, any case). The client's own spelling stays in `rawName`. */
+  setName(name: Uint8Array): void {
+    const length = nameLength(name);
+    let hash = HASH_SEED;
+    let labels = 0;
+    for (let at = 0; at < length; ) {
+      const labelLength = name[at]!;
+      this.labelAt[labels] = at;
+      this.#hashBefore[labels] = hash;
+      for (const stop = at + labelLength + 1; at < stop; at++) this.name[at] = LOWER[name[at]!]!;
+      if (labelLength === 0) break;
+      hash = hashBytes(hash, this.name, at - labelLength - 1, labelLength + 1);
+      labels++;
+    }
+    this.nameLength = length;
+    this.labelCount = labels;
+    this.renamed = true;
+  }
+
+  /** Copies the message out of its receive slot, for a query that has to wait. */
+  detach(): void {
+    this.packet = this.packet.slice(this.packetAt, this.packetAt + this.packetLength);
+    this.packetAt = 0;
+  }
+
+  /** Text of `name`, absolute. Allocates: for logs and cold paths. */
+  formatName(): string {
+    return formatName(this.name);
+  }
+
+  /** Offset in the packet of option `code`'s data and its length, or undefined. Cold path. */
+  findOption(code: number): { readonly at: number; readonly length: number } | undefined {
+    const { packet } = this;
+    let at = this.packetAt + this.optionsAt;
+    const end = at + this.optionsLength;
+    while (at + 4 <= end) {
+      const length = (packet[at + 2]! << 8) | packet[at + 3]!;
+      if (((packet[at]! << 8) | packet[at + 1]!) === code) return { at: at + 4, length };
+      at += 4 + length;
+    }
+    return undefined;
+  }
+}
+
+/** Whether code/length/data triples fill exactly `length` bytes (RFC 6891 section 6.1.2). */
+function areOptionsWellFormed(packet: Uint8Array, at: number, length: number): boolean {
+  const end = at + length;
+  while (at < end) {
+    if (at + 4 > end) return false;
+    at += 4 + ((packet[at + 2]! << 8) | packet[at + 3]!);
+  }
+  return at === end;
+}
