@@ -1,0 +1,35 @@
+// The messages between the control thread and its workers, nothing else.
+import type { StoreMemory } from '../store/layout.ts';
+import type { Plan } from './plan.ts';
+
+/** `workerData` of a worker thread. */
+export type WorkerStart = {
+  readonly worker: number;
+  readonly store: StoreMemory;
+  /** Metric cells: one row of `ROW_CELLS` Float64 per worker; this worker's row is `worker`. */
+  readonly cells: SharedArrayBuffer;
+  /** Heartbeat: Int32 per worker, raised by the worker at least once a second while its event loop turns. */
+  readonly heartbeat: SharedArrayBuffer;
+  /** Batched UDP is asked for ('mmsg'), refused ('dgram'), or chosen by what the machine can ('auto'). */
+  readonly udp: 'auto' | 'mmsg' | 'dgram';
+  readonly jsonLog: boolean;
+};
+
+/** Control to worker. A plan is prepared on all workers (sockets opened, chain compiled) before any of them activates it. */
+export type ToWorker =
+  | { readonly type: 'prepare'; readonly plan: Plan }
+  | { readonly type: 'activate'; readonly generation: number }
+  | { readonly type: 'discard'; readonly generation: number }
+  /** Stop accepting, finish what is under way for at most `graceMs`, close all sockets, answer `stopped`. */
+  | { readonly type: 'stop'; readonly graceMs: number };
+
+/** Worker to control. */
+export type FromWorker =
+  | { readonly type: 'prepared'; readonly generation: number; readonly udp: string }
+  | { readonly type: 'refused'; readonly generation: number; readonly code: string; readonly message: string }
+  | { readonly type: 'activated'; readonly generation: number }
+  | { readonly type: 'stopped' }
+  /** A plugin asks the process to end with a message (`loop`). */
+  | { readonly type: 'fatal'; readonly message: string }
+  /** A fault that was caught and counted; control logs it once per place. */
+  | { readonly type: 'fault'; readonly where: string; readonly message: string; readonly stack: string };

@@ -1,0 +1,43 @@
+// What a worker is to serve: the result of all setups as plain data. Made by control, compiled by workers.
+
+/** One handler to make: the plugin's name and the options its setup returned (plain data). */
+export type ChainLink = { readonly plugin: string; readonly options: unknown };
+
+/** A server block. The chain is in execution order; config-only directives are not in it. */
+export type BlockPlan = {
+  /** Absolute, lower case; the values of the metric label `zone`. */
+  readonly zones: readonly string[];
+  readonly view: string;
+  /** Values of the metric label `server`, one per listener of the block (`dns://:53`). */
+  readonly servers: readonly string[];
+  readonly chain: readonly ChainLink[];
+};
+
+export type ListenerScheme = 'dns' | 'tls' | 'https';
+
+/** A socket address to serve, for UDP and TCP (dns) or TCP alone. */
+export type ListenerPlan = {
+  readonly scheme: ListenerScheme;
+  /** IP address, or '' for all addresses of both families. */
+  readonly address: string;
+  readonly port: number;
+  /** Zones served here, each with its blocks in file order (several when views tell them apart). */
+  readonly zones: readonly { readonly zone: string; readonly blocks: readonly BlockOnListener[] }[];
+  readonly anyClass: boolean;
+  readonly readTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** -1: no limit. */
+  readonly maxQueriesPerConnection: number;
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string; readonly clientAuth?: string };
+};
+
+/** `block` indexes `Plan.blocks`, `server` that block's `servers`. */
+export type BlockOnListener = { readonly block: number; readonly server: number };
+
+export type Plan = {
+  readonly generation: number;
+  readonly blocks: readonly BlockPlan[];
+  readonly listeners: readonly ListenerPlan[];
+  readonly debug: boolean;
+};
