@@ -1,0 +1,50 @@
+// A Pod reduced to its address and names. Control thread.
+import { internText } from './interned.ts';
+import { type ObjectIdentity, readMetadata } from './metadata.ts';
+import { ProblemCollector, type Trimmed } from './problem.ts';
+import { addressFamily, type RawObject, readObject, readText } from './raw-object.ts';
+
+export type Pod = ObjectIdentity & {
+  readonly namespace: string;
+  readonly name: string;
+  /** `status.podIP` as written; '' before it has one. */
+  readonly podIp: string;
+  /** Has a `deletionTimestamp`: a Pod that is first seen so is not taken in. */
+  readonly deleting: boolean;
+  /** Only when asked for: name and value of each label, in turn. */
+  readonly labels: readonly string[];
+};
+
+const NO_LABELS: readonly string[] = Object.freeze([]);
+
+/** Reduces a Pod; never throws, see `Trimmed`. `withLabels` keeps the labels (metadata of the client's Pod). */
+export function trimPod(raw: unknown, withLabels = false): Trimmed<Pod> {
+  const problems = new ProblemCollector('Pod');
+  const metadata = readMetadata(raw, true, 'any', problems);
+  if (metadata === undefined) return problems.finish<Pod>(undefined);
+  const status = readObject(raw as RawObject, 'status', 'status', problems);
+  let podIp = readText(status, 'podIP', 'status.podIP', problems);
+  if (podIp !== '' && addressFamily(podIp) === 0) {
+    problems.add('status.podIP', 'not an IP address', podIp);
+    podIp = '';
+  }
+  const deletionTimestamp = metadata.raw.deletionTimestamp;
+  return problems.finish<Pod>({
+    key: metadata.key,
+    resourceVersion: metadata.resourceVersion,
+    namespace: metadata.namespace,
+    name: metadata.name,
+    podIp,
+    deleting: deletionTimestamp !== undefined && deletionTimestamp !== null,
+    labels: withLabels ? readLabels(metadata.raw, problems) : NO_LABELS,
+  });
+}
+
+function readLabels(metadata: RawObject, problems: ProblemCollector): readonly string[] {
+  const labels: string[] = [];
+  for (const [name, value] of Object.entries(readObject(metadata, 'labels', 'metadata.labels', problems))) {
+    if (typeof value === 'string') labels.push(internText(name), internText(value));
+    else problems.add(`metadata.labels[${name}]`, 'not a text', value);
+  }
+  return labels.length === 0 ? NO_LABELS : labels;
+}
