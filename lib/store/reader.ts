@@ -87,6 +87,24 @@ export class StoreReader {
     return 0;
   }
 
+  /**
+   * Calls `visit` with the handle of each entry of the tree, in no order; about 50 ns a slot in use. Inside a batch. Names
+   * that are put or removed meanwhile may be visited or not.
+   *
+   * @param from first slot of the table, `to` the slot behind the last; the whole table by default
+   */
+  forEach(tree: number, visit: (entry: number) => void, from = 0, to: number = Infinity): void {
+    const { words } = this;
+    const table = Atomics.load(this.#control, CONTROL.TABLE);
+    const first = (table >>> TABLE_SIZE_BITS) << UNIT_WORD_SHIFT;
+    const end = Math.min(to, 1 << (table & TABLE_SIZE_MASK));
+    for (let i = from; i < end; i++) {
+      if (words[first + i] === SLOT_EMPTY) continue;
+      const entry = (Atomics.load(words, first + i) >>> TAG_BITS) << UNIT_WORD_SHIFT;
+      if (entry !== 0 && this.tree(entry) === tree) visit(entry);
+    }
+  }
+
   /** Handle of the entry's rrset of this type, or 0. */
   findRrset(entry: number, type: number): number {
     const { words } = this;
