@@ -45,6 +45,8 @@ export class Answer {
   options: Uint8Array = NO_BYTES;
   /** Index in the chain of the plugin that answered, for the metric label; '' when the server did. */
   plugin = '';
+  /** Comes from an own zone, which is true at this moment only: caches pass it on and keep nothing. */
+  live = false;
 
   /** Names written so far that later names may point to. */
   readonly #knownNames = new Int32Array(MAX_KNOWN_NAMES);
@@ -107,6 +109,7 @@ export class Answer {
     this.ede = -1;
     this.edeText = '';
     this.options = NO_BYTES;
+    this.live = false;
     this.length = this.questionEnd;
     this.#knownCount = 1;
   }

@@ -54,8 +54,8 @@ export interface SetupContext {
   readonly servers: readonly string[];
   /** The block's view name, or ''. */
   readonly view: string;
-  /** Folder that relative paths start from (`root` directive, else the working directory). */
-  readonly root: string;
+  /** Folder that relative paths start from: the working directory until the `root` directive sets another. */
+  root: string;
   readonly listener: ListenerSettings;
   readonly metrics: MetricRegistry;
   readonly log: Logger;
@@ -69,8 +69,11 @@ export interface SetupContext {
   warn(text: string): void;
 }
 
-/** Turns all directives of one name in one block into options for the handlers. @throws ConfigError */
-export type Setup<Options> = (directives: readonly Directive[], context: SetupContext) => Options;
+/**
+ * Turns all directives of one name in one block into options for the handlers; a promise only where something outside
+ * has to be asked (a host name). @throws ConfigError, or rejects with it
+ */
+export type Setup<Options> = (directives: readonly Directive[], context: SetupContext) => Options | Promise<Options>;
 
 /** An exchange with an upstream nameserver; see lib/io/upstream.ts. */
 export interface Upstreams {
