@@ -6,12 +6,12 @@ const MAX_WORD_LENGTH = 64;
 /**
  * The known word with the fewest typing errors (inserted, dropped, changed or swapped letters), ignoring letter case.
  *
- * @returns undefined when no word is close: at most one error for words up to 4 letters, two up to 8, three above
+ * @returns undefined when no word is close: at most one error for words up to 5 letters, two up to 9, three above
  */
 export function findNearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > MAX_WORD_LENGTH) return undefined;
   const wanted = word.toLowerCase();
-  const allowed = wanted.length <= 4 ? 1 : wanted.length <= 8 ? 2 : 3;
+  const allowed = wanted.length <= 5 ? 1 : wanted.length <= 9 ? 2 : 3;
   let best: string | undefined;
   let bestErrors = allowed + 1;
   for (const candidate of known) {

@@ -1,5 +1,6 @@
 // Server block keys -> zones on transports and ports. Control thread.
 import { ConfigError } from '../base/errors.ts';
+import { quote } from '../base/quote.ts';
 import type { Token } from './directive.ts';
 import type { BlockKey, Scheme } from './server-block.ts';
 import { splitZone } from './zone-name.ts';
@@ -29,6 +30,12 @@ export function parseKey(token: Token, defaultPort: number): BlockKey[] {
 }
 
 function keyError(token: Token, fault: string): ConfigError {
-  const text = token.text.length > 80 ? `${token.text.slice(0, 80)}...` : token.text;
-  return new ConfigError('KEY', `key ${JSON.stringify(text)}: ${fault}`, token.file, token.line);
+  return new ConfigError('KEY', `key ${quote(token.text)}: ${fault}${hintFor(token.text)}`, token.file, token.line);
+}
+
+function hintFor(text: string): string {
+  if (text.endsWith('{')) return ', put a blank before the "{"';
+  if (text.endsWith(':')) return ' (an unset variable is an empty text)';
+  const afterColon = /:([^:/]+)$/.exec(text)?.[1];
+  return afterColon === undefined || /^[+-]?\d+$/.test(afterColon) ? '' : `, ${quote(afterColon)} is not a port number`;
 }

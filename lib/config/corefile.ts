@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { ConfigError } from '../base/errors.ts';
 import { findNearest } from '../base/nearest.ts';
+import { quote } from '../base/quote.ts';
 import { parseKey } from './address.ts';
 import type { Token } from './directive.ts';
 import type { Environment } from './environment.ts';
@@ -77,18 +78,27 @@ export function parseCorefile(text: string, options: CorefileOptions): Corefile 
 }
 
 function explainUnknown(name: string, token: Token, directives: DirectiveNames): ConfigError {
-  const quoted = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}...` : name);
   const advice = Object.hasOwn(directives.removed, name) ? directives.removed[name] : undefined;
   if (advice !== undefined) {
     return new ConfigError('DIRECTIVE_REMOVED', `${name}: removed from CoreDNS, ${advice}`, token.file, token.line);
   }
-  if (directives.external.has(name)) {
-    const message = `unknown directive ${quoted}: a plugin from outside CoreDNS, which this program does not have`;
-    return new ConfigError('DIRECTIVE_UNKNOWN', message, token.file, token.line);
+  const message = `unknown directive ${quote(name, 40)}${hintFor(name, directives)}`;
+  return new ConfigError('DIRECTIVE_UNKNOWN', message, token.file, token.line);
+}
+
+/** What someone may have meant by a word in the place of a directive. */
+function hintFor(name: string, { all, external }: DirectiveNames): string {
+  if (external.has(name)) return ', a plugin from outside CoreDNS that this program does not have';
+  if (/^\{[{%]/.test(name)) return ', this looks like a template that was not rendered';
+  const glued = /^([a-z0-9_]+)([:{}].*)$/.exec(name);
+  if (glued !== null && all.includes(glued[1]!)) {
+    return glued[2] === '}' ? ', put the "}" on a line of its own' : `, put a blank before ${quote(glued[2]!, 40)}`;
   }
-  const nearest = findNearest(name, directives.all);
-  const hint = nearest === undefined ? '' : `, did you mean ${JSON.stringify(nearest)}?`;
-  return new ConfigError('DIRECTIVE_UNKNOWN', `unknown directive ${quoted}${hint}`, token.file, token.line);
+  if (name === '.' || /:\d+$/.test(name)) {
+    return ', is the "}" of the server block above missing, or a comma between two keys?';
+  }
+  const nearest = findNearest(name, all);
+  return nearest === undefined ? '' : `, did you mean ${quote(nearest)}?`;
 }
 
 function reportNotBuilt(blocks: readonly RawBlock[], { directives, onNotBuilt }: CorefileOptions): void {
@@ -107,7 +117,7 @@ function remarkZones(blocks: readonly ServerBlock[]): Warning[] {
     keys
       .filter(({ zone }) => !isPreferredSyntax(zone))
       .map(({ zone }) => ({
-        message: `domain ${JSON.stringify(zone)} does not follow RFC1035 preferred syntax`,
+        message: `domain ${quote(zone)} does not follow RFC1035 preferred syntax`,
         file,
         line,
       })),

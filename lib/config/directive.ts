@@ -1,6 +1,7 @@
 // One directive of a server block, with what setup functions need to read it and to complain about it. Control thread.
 import { ConfigError, type ErrorCode } from '../base/errors.ts';
 import { findNearest } from '../base/nearest.ts';
+import { quote } from '../base/quote.ts';
 import { parseDuration } from './duration.ts';
 import { parseZone } from './zone-name.ts';
 
@@ -58,7 +59,7 @@ class Line {
     const text = typeof value === 'string' ? value : value.text;
     return this.error(
       'ARGUMENT_VALUE',
-      `${this.#subject()}expected ${expected}, not ${JSON.stringify(text)}`,
+      `${this.#subject()}expected ${expected}, not ${quote(text)}`,
       lineOf(value, this.line),
     );
   }
@@ -120,10 +121,10 @@ class Line {
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
     const nearest = findNearest(text, words);
-    const hint = nearest === undefined ? '' : `, did you mean ${JSON.stringify(nearest)}?`;
+    const hint = nearest === undefined ? '' : `, did you mean ${quote(nearest)}?`;
     throw this.error(
       'ARGUMENT_VALUE',
-      `${this.#subject()}expected ${words.join(' or ')}, not ${JSON.stringify(text)}${hint}`,
+      `${this.#subject()}expected ${words.join(' or ')}, not ${quote(text)}${hint}`,
       lineOf(value, this.line),
     );
   }
@@ -175,16 +176,25 @@ export class Directive extends Line {
     if (this.block !== undefined) throw this.error('ARGUMENT_COUNT', 'takes no block', this.#blockLine);
   }
 
-  /** Makes (not throws) the error for an option that the directive does not have. */
-  unknownOption(option: Line, known: readonly string[]): ConfigError {
+  /**
+   * Makes (not throws) the error for an option that the directive does not have.
+   *
+   * @param removed options that CoreDNS once had, each with what to do instead: `delete the line, ...`
+   */
+  unknownOption(option: Line, known: readonly string[], removed: Readonly<Record<string, string>> = {}): ConfigError {
+    const advice = Object.hasOwn(removed, option.name) ? removed[option.name] : undefined;
+    if (advice !== undefined) {
+      const message = `${this.owner}: the option ${quote(option.name)} was removed from CoreDNS, ${advice}`;
+      return new ConfigError('OPTION_UNKNOWN', message, option.file, option.line);
+    }
     const nearest = findNearest(option.name, known);
     const hint =
       nearest === undefined
         ? known.length === 0
           ? ''
           : `, options are ${known.join(', ')}`
-        : `, did you mean ${JSON.stringify(nearest)}?`;
-    const message = `${this.owner}: unknown option ${JSON.stringify(option.name)}${hint}`;
+        : `, did you mean ${quote(nearest)}?`;
+    const message = `${this.owner}: unknown option ${quote(option.name)}${hint}`;
     return new ConfigError('OPTION_UNKNOWN', message, option.file, option.line);
   }
 }

@@ -1,4 +1,5 @@
 // Words of one server block -> Directive objects, with CoreDNS's idea of where a block opens. Control thread.
+import { quote } from '../base/quote.ts';
 import { Directive, Option, type Token } from './directive.ts';
 import { isSameLine, type RawDirective, type Warning } from './parser.ts';
 
@@ -27,7 +28,7 @@ export function groupDirectives(raw: readonly RawDirective[], warnings: Warning[
     for (let at = 0; at < row.length; ) {
       const { token, origin } = row[at]!;
       if (token.text === '{') {
-        const message = `${name}: this "{" opens no block, it must stand on the line of ${JSON.stringify(name)}`;
+        const message = `${name}: this "{" opens no block, it must stand on the line of ${quote(name)}`;
         warnings.push({ message, file: token.file, line: token.line });
       }
       const reading = readDirective(name, row, at);

@@ -1,6 +1,7 @@
 // Files that `import PATTERN` names. Control thread; reads synchronously, configuration is not on any hot path.
 import fs from 'node:fs';
 import path from 'node:path';
+import { quote } from '../base/quote.ts';
 
 /** The few file operations an import needs, so that tests run without files. Paths are absolute. */
 export interface ConfigFiles {
@@ -38,13 +39,12 @@ export function findImportFiles(pattern: string, importingFile: string, files: C
   const whole = path.isAbsolute(pattern) ? pattern : path.resolve(path.dirname(path.resolve(importingFile)), pattern);
   const count = (char: string): number => whole.split(char).length - 1;
   if (count('*') > 1 || count('?') > 1 || (whole.includes('[') && whole.includes(']'))) {
-    return { fault: `${JSON.stringify(pattern)} may hold one "*" and one "?", and no "[...]"` };
+    return { fault: `${quote(pattern)} may hold one "*" and one "?", and no "[...]"` };
   }
-  if (whole.includes('[') || whole.endsWith('\\'))
-    return { fault: `${JSON.stringify(pattern)} is not a valid pattern` };
+  if (whole.includes('[') || whole.endsWith('\\')) return { fault: `${quote(pattern)} is not a valid pattern` };
   const matches = expand(whole, files);
   const isPattern = WILDCARD.test(whole);
-  if (matches.length === 0 && !isPattern) return { fault: `neither a snippet above nor a file: ${pattern}` };
+  if (matches.length === 0 && !isPattern) return { fault: `neither a snippet defined above nor a file: ${pattern}` };
   return { files: matches, isPattern };
 }
 

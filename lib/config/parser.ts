@@ -1,6 +1,7 @@
 // Words -> server blocks: keys, braces, snippets and imports. Knows no plugin and no zone. Control thread.
 import path from 'node:path';
 import { ConfigError, type ErrorCode } from '../base/errors.ts';
+import { quote } from '../base/quote.ts';
 import type { Token } from './directive.ts';
 import { replaceVariables, type Environment } from './environment.ts';
 import { findImportFiles, type ConfigFiles } from './import-files.ts';
@@ -166,7 +167,7 @@ class Parser {
         this.#back();
         break;
       } else if (text === '}') {
-        if (depth === 0) throw this.#error(`"}" without an opening "{" on the line of ${JSON.stringify(name)}`);
+        if (depth === 0) throw this.#error(`"}" without an opening "{" on the line of ${quote(name)}`);
         depth--;
       } else if (text === 'import' && this.#isNewLine()) {
         this.#import();
@@ -177,8 +178,7 @@ class Parser {
       this.#read[this.#read.length - 1] = token;
       tokens.push(token);
     }
-    if (depth > 0)
-      throw this.#error(`the block of ${JSON.stringify(name)} (line ${nameToken.line}) has no closing "}"`);
+    if (depth > 0) throw this.#error(`the block of ${quote(name)} (line ${nameToken.line}) has no closing "}"`);
     return { name, tokens };
   }
 
@@ -189,10 +189,7 @@ class Parser {
     if (pattern === '') throw this.#error('import: the name is empty');
     if (this.#nextOnLine()) throw this.#error('import: takes one snippet, file or pattern, and no arguments for it');
     if (++this.#importCount > MAX_IMPORTS) {
-      throw this.#error(
-        `import: more than ${MAX_IMPORTS} imports, ${JSON.stringify(pattern)} leads back to itself`,
-        'IMPORT',
-      );
+      throw this.#error(`import: more than ${MAX_IMPORTS} imports, ${quote(pattern)} leads back to itself`, 'IMPORT');
     }
     const tokens = this.#snippets.get(pattern) ?? this.#importFiles(pattern);
     this.#tokenCount += tokens.length;
@@ -237,7 +234,7 @@ class Parser {
   }
 
   get #quoted(): string {
-    return JSON.stringify(this.#text.length > 40 ? `${this.#text.slice(0, 40)}...` : this.#text);
+    return quote(this.#text, 40);
   }
 
   #next(): boolean {
@@ -264,7 +261,7 @@ class Parser {
 
   #replace(text: string): string {
     const replaced = replaceVariables(text, this.#options.environment);
-    if (replaced === undefined) throw this.#error(`the variables in ${JSON.stringify(text)} lead back to themselves`);
+    if (replaced === undefined) throw this.#error(`the variables in ${quote(text)} lead back to themselves`);
     return replaced;
   }
 

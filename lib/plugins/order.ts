@@ -144,6 +144,7 @@ export const EXTERNAL_DIRECTIVES: ReadonlySet<string> = new Set([
   'lighthouse',
   'mdns',
   'meshname',
+  'multicluster',
   'mysql',
   'netbox',
   'nodecache',

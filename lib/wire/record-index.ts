@@ -83,7 +83,13 @@ export class RecordIndex {
   copyFrom(other: RecordIndex, shift = 0): void {
     this.clear();
     for (let i = 0; i < other.count; i++) {
-      this.push(other.section(i), other.ownerAt(i) + shift, other.type(i), other.ttlAt(i) + shift, other.rdataLength(i));
+      this.push(
+        other.section(i),
+        other.ownerAt(i) + shift,
+        other.type(i),
+        other.ttlAt(i) + shift,
+        other.rdataLength(i),
+      );
     }
   }
 }

@@ -1,5 +1,5 @@
 // Careful access to decoded JSON or YAML of unknown shape: a missing or null field is absent, a wrong type is a problem. Control thread.
-import { isIP } from 'node:net';
+import { parseIpv4, parseIpv6 } from "../../../base/ip-address.ts";
 import type { ProblemCollector } from './problem.ts';
 
 export type RawObject = { readonly [field: string]: unknown };
@@ -44,11 +44,10 @@ export function readPort(raw: RawObject, field: string, path: string, problems: 
   return -2;
 }
 
-/** Whether the text is an IPv4 or IPv6 address: 4, 6, or 0 when it is neither (an IPv6 scope is not accepted). */
+/** Whether the text is an IPv4 or IPv6 address: 4, 6, or 0 when it is neither (an IPv6 zone is not accepted). */
 export function addressFamily(text: string): 0 | 4 | 6 {
-  const family = isIP(text);
-  if (family === 4) return 4;
-  return family === 6 && !text.includes('%') ? 6 : 0;
+  if (!text.includes(':')) return parseIpv4(text) === undefined ? 0 : 4;
+  return parseIpv6(text) === undefined ? 0 : 6;
 }
 
 /** Whether the text can be one label of a DNS name: 1 to 63 bytes without a dot. */

@@ -1,0 +1,28 @@
+// worker. Logs why queries failed.
+import type { Answer } from '../../chain/answer.ts';
+import { Outcome } from '../../chain/outcome.ts';
+import type { Env, Handler } from '../../chain/plugin.ts';
+import type { Query } from '../../chain/query.ts';
+import { formatType } from '../../wire/types.ts';
+import { ErrorReport } from './report.ts';
+import type { ErrorsOptions } from './setup.ts';
+
+export function createErrorsHandler(options: ErrorsOptions, env: Env): Handler {
+  const { next } = env;
+  const report = new ErrorReport(options.consolidations, env.clock, env.log);
+  env.onClose(() => report.close());
+
+  function look(query: Query, answer: Answer, outcome: Outcome): Outcome {
+    // A bare error code (hosts, template) is an answer, not a fault: it carries no text.
+    if (outcome === Outcome.FAILED && answer.error !== '') {
+      report.report(answer.error, () => `${answer.rcode} ${query.formatName()} ${formatType(query.qtype)}`);
+    }
+    return outcome;
+  }
+
+  return function errors(query, answer) {
+    const result = next(query, answer);
+    if (typeof result === 'object') return result.then((outcome) => look(query, answer, outcome));
+    return look(query, answer, result);
+  };
+}

@@ -1,0 +1,180 @@
+// The current objects of one resource: decides which version of an object wins and tells the sink what changed. Control thread.
+import type { Logger } from '../../base/log.ts';
+import type { ObjectSink } from './object-sink.ts';
+import { type ObjectIdentity, readIdentity } from './objects/metadata.ts';
+import { formatProblem, type Problem } from './objects/problem.ts';
+import type { Resource } from './resource.ts';
+
+/** Counted since the start; plain numbers to be read at any time. */
+export type ViewCounters = {
+  /** Watch events that carried an object. */
+  events: number;
+  /** Events that lost against a newer version, a deletion or their own duplicate. */
+  staleEvents: number;
+  /** Objects of which a part was skipped, counted each time one is seen. */
+  badObjects: number;
+  /** Objects put right by a complete list after the first. */
+  repairs: number;
+};
+
+/** Deletions remembered, so that an older event which arrives late does not bring the object back. */
+const MAX_DELETIONS = 2048;
+/** Odd objects already logged; beyond it they are only counted. */
+const MAX_LOGGED_PROBLEMS = 1000;
+/** Changes applied before other work gets a turn. */
+const APPLY_BATCH = 128;
+
+/** Lets sockets and timers have a turn. */
+export function yieldToEventLoop(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+export class ObjectView<T extends ObjectIdentity> {
+  readonly counters: ViewCounters = { events: 0, staleEvents: 0, badObjects: 0, repairs: 0 };
+  readonly #resource: Resource<T>;
+  readonly #sink: ObjectSink<T>;
+  readonly #log: Logger;
+  readonly #held = new Map<string, T>();
+  /** Key -> resourceVersion of its deletion, oldest first. */
+  readonly #deletions = new Map<string, number>();
+  readonly #loggedProblems = new Set<string>();
+  #complete = false;
+
+  constructor(resource: Resource<T>, sink: ObjectSink<T>, log: Logger) {
+    this.#resource = resource;
+    this.#sink = sink;
+    this.#log = log;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  find(key: string): T | undefined {
+    return this.#held.get(key);
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#held.keys();
+  }
+
+  /** Takes in the object of an ADDED or MODIFIED event. */
+  upsert(raw: unknown): void {
+    this.counters.events++;
+    const { object, problems } = this.#resource.trim(raw);
+    if (problems.length > 0) this.noteProblems(problems);
+    if (object === undefined) {
+      // A version of which nothing can be served replaces the one before all the same.
+      const identity = readIdentity(raw, this.#resource.namespaced);
+      if (identity !== undefined && this.#held.has(identity.key)) this.#remove(identity);
+      return;
+    }
+    const previous = this.#held.get(object.key);
+    if (this.#isStale(object, previous)) this.counters.staleEvents++;
+    else this.#put(object, previous);
+  }
+
+  /** Takes in a DELETED event. */
+  remove(raw: unknown): void {
+    this.counters.events++;
+    const identity = readIdentity(raw, this.#resource.namespaced);
+    if (identity === undefined) {
+      this.counters.badObjects++;
+      return;
+    }
+    this.#remove(identity);
+  }
+
+  /**
+   * The trimmed object of a list item; undefined when nothing of it can be served.
+   *
+   * @param mayReuse take the object held when it is of the same version, so that a list costs little memory; not when
+   *   the cluster may have gone back in time
+   */
+  trimListed(raw: unknown, mayReuse: boolean): T | undefined {
+    const identity = mayReuse ? readIdentity(raw, this.#resource.namespaced) : undefined;
+    if (identity !== undefined && identity.resourceVersion !== 0) {
+      const held = this.#held.get(identity.key);
+      if (held?.resourceVersion === identity.resourceVersion) return held;
+    }
+    const { object, problems } = this.#resource.trim(raw);
+    if (problems.length > 0) this.noteProblems(problems);
+    return object;
+  }
+
+  /**
+   * Makes `listed` the truth: new and changed objects first, then what is gone; the sink never sees an empty view.
+   *
+   * @param listVersion resourceVersion of the list as a number
+   * @param rewound the cluster went back in time: versions say nothing, every object is taken as new
+   * @param isStopped asked between batches; true ends the work early
+   */
+  async replace(
+    listed: ReadonlyMap<string, T>,
+    listVersion: number,
+    rewound: boolean,
+    isStopped: () => boolean,
+  ): Promise<void> {
+    if (rewound) this.#deletions.clear();
+    let changes = 0;
+    for (const object of listed.values()) {
+      const previous = this.#held.get(object.key);
+      if (previous === object || (!rewound && this.#isStale(object, previous))) continue;
+      if (!this.#put(object, previous)) continue;
+      if (++changes % APPLY_BATCH !== 0) continue;
+      await yieldToEventLoop();
+      if (isStopped()) return;
+    }
+    for (const key of this.#held.keys()) {
+      if (listed.has(key)) continue;
+      this.#remove({ key, resourceVersion: listVersion }, true);
+      if (++changes % APPLY_BATCH !== 0) continue;
+      await yieldToEventLoop();
+      if (isStopped()) return;
+    }
+    if (this.#complete) this.counters.repairs += changes;
+    this.#complete = true;
+    this.#sink.synced();
+  }
+
+  /** Counts what an object has wrong and logs each thing once with the object's name. */
+  noteProblems(problems: readonly Problem[]): void {
+    this.counters.badObjects++;
+    for (const problem of problems) {
+      const line = formatProblem(problem);
+      if (this.#loggedProblems.size >= MAX_LOGGED_PROBLEMS || this.#loggedProblems.has(line)) continue;
+      this.#loggedProblems.add(line);
+      this.#log.warning(`${line}; skipped`);
+    }
+  }
+
+  #isStale(object: T, previous: T | undefined): boolean {
+    if (object.resourceVersion === 0) return false;
+    const known = previous?.resourceVersion ?? this.#deletions.get(object.key) ?? 0;
+    return object.resourceVersion <= known;
+  }
+
+  #put(object: T, previous: T | undefined): boolean {
+    if (this.#resource.accepts?.(object, previous) === false) return false;
+    this.#held.set(object.key, object);
+    this.#deletions.delete(object.key);
+    this.#sink.upsert(object, previous);
+    return true;
+  }
+
+  #remove(identity: ObjectIdentity, always = false): void {
+    const previous = this.#held.get(identity.key);
+    const { key, resourceVersion } = identity;
+    if (!always && previous !== undefined && resourceVersion !== 0 && resourceVersion < previous.resourceVersion) {
+      this.counters.staleEvents++;
+      return;
+    }
+    const known = this.#deletions.get(key) ?? 0;
+    this.#deletions.delete(key);
+    this.#deletions.set(key, Math.max(known, resourceVersion, previous?.resourceVersion ?? 0));
+    if (this.#deletions.size > MAX_DELETIONS) this.#deletions.delete(this.#deletions.keys().next().value ?? key);
+    if (previous === undefined) return;
+    this.#held.delete(key);
+    this.#sink.remove(previous);
+  }
+}

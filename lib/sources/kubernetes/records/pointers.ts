@@ -1,0 +1,85 @@
+// PTR rrsets: reading the targets a reverse name has, adding one, taking one away. Control thread.
+//
+// The store itself is the index from address to names, so there is no second copy of 100,000 addresses in the heap.
+import { parseIpAddress } from '../../../base/ip-address.ts';
+import type { RrsetData } from '../../../store/change.ts';
+import { RRSET_FORM } from '../../../store/rrset-form.ts';
+import type { StoreWriter } from '../../../store/writer.ts';
+import { RRTYPE } from '../../../wire/types.ts';
+import { ByteList } from './byte-list.ts';
+import { reverseName, toBytes } from './relative-name.ts';
+
+const MAX_TARGETS = 1000;
+const scratch = new ByteList();
+
+/** A target with its kind in front, as it stands in the rrset. */
+function encodeTarget(kind: number, relative: string): string {
+  return String.fromCharCode(kind, relative.length) + relative;
+}
+
+export class Pointers {
+  readonly #writer: StoreWriter;
+  readonly #tree: number;
+
+  constructor(writer: StoreWriter, tree: number) {
+    this.#writer = writer;
+    this.#tree = tree;
+  }
+
+  /**
+   * Adds a target to the address's reverse name; false when it was there or the address is none.
+   * @param kind `PTR_KIND`
+   * @param relative name relative to the primary zone
+   */
+  add(address: string, kind: number, relative: string): boolean {
+    const name = reverseOf(address);
+    if (name === undefined || relative.length > 255) return false;
+    const targets = this.#read(name);
+    const target = encodeTarget(kind, relative);
+    if (targets.includes(target) || targets.length >= MAX_TARGETS) return false;
+    targets.push(target);
+    return this.#write(name, targets);
+  }
+
+  /** Takes a target away; the name goes with its last one. */
+  remove(address: string, kind: number, relative: string): boolean {
+    const name = reverseOf(address);
+    if (name === undefined) return false;
+    const targets = this.#read(name);
+    const at = targets.indexOf(encodeTarget(kind, relative));
+    if (at === -1) return false;
+    targets.splice(at, 1);
+    return this.#write(name, targets);
+  }
+
+  #read(name: string): string[] {
+    const rrset = this.#writer.get(this.#tree, toBytes(name))?.rrsets[0];
+    const targets: string[] = [];
+    if (!rrset) return targets;
+    const text = Buffer.from(rrset.bytes).toString('latin1');
+    for (let at = 0; at < text.length; ) {
+      const end = at + 2 + text.charCodeAt(at + 1);
+      targets.push(text.slice(at, end));
+      at = end;
+    }
+    return targets;
+  }
+
+  #write(name: string, targets: readonly string[]): boolean {
+    if (targets.length === 0) return this.#writer.remove(this.#tree, toBytes(name));
+    scratch.clear();
+    for (const target of targets) scratch.putBytes(toBytes(target));
+    const rrset: RrsetData = {
+      type: RRTYPE.PTR,
+      count: targets.length,
+      form: RRSET_FORM.POINTERS,
+      bytes: scratch.take(),
+    };
+    return this.#writer.put(this.#tree, toBytes(name), 0, [rrset]);
+  }
+}
+
+function reverseOf(address: string): string | undefined {
+  const parsed = parseIpAddress(address);
+  return parsed && parsed.zone === '' ? reverseName(parsed.bytes) : undefined;
+}
