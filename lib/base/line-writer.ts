@@ -13,13 +13,13 @@ export type WriteBytes = (
 export type WriteBytesNow = (bytes: Uint8Array, from: number, length: number) => number;
 
 export type LineWriterOptions = {
-  /** Bytes that may wait for a slow reader; lines beyond are dropped and counted. Default 1 MiB. */
+  /** Bytes that may wait for a slow reader; lines beyond are dropped and counted. Default 256 KiB. */
   readonly queueBytes?: number;
   readonly write?: WriteBytes;
   readonly writeNow?: WriteBytesNow;
 };
 
-const DEFAULT_QUEUE_BYTES = 1 << 20;
+const DEFAULT_QUEUE_BYTES = 1 << 18;
 /** Space that one line may take; longer ones are cut. */
 export const MAX_LINE_BYTES = 4096;
 /** A pipe that takes nothing is asked this often when the writer closes, 5 ms apart. */
