@@ -21,10 +21,9 @@ export class CompressionTable {
   #count = 0;
   readonly #seed = randomInt(2 ** 31);
 
-  /** Of the name last given to `find`: where its labels start, hash of the tail from each, their number. */
+  /** Of the name last given to `find`: where its labels start, hash of the tail from each. */
   readonly #labelAt = new Uint8Array(MAX_LABELS);
   readonly #tailHash = new Int32Array(MAX_LABELS);
-  #labels = 0;
   /** Labels in front of the tail that `find` found. */
   #ownLabels = 0;
 
@@ -49,7 +48,6 @@ export class CompressionTable {
       this.#labelAt[labels++] = end - at;
       end += length + 1;
     }
-    this.#labels = labels;
     let hash = this.#seed;
     for (let i = labels - 1; i >= 0; i--) {
       const start = at + this.#labelAt[i]!;

@@ -1,6 +1,6 @@
 // CERT: certificates (RFC 4398 section 2). Pure.
 import { type Field, type RdataCodec, defineCodec } from './codec.ts';
-import { algorithmField } from './dnskey.ts';
+import { namedAlgorithmField } from './dnskey.ts';
 import { base64Field, uintField } from './fields.ts';
 
 /** RFC 4398 section 2.1. */
@@ -35,6 +35,6 @@ const certificateTypeField: Field = {
 export const cert: RdataCodec = defineCodec(
   certificateTypeField,
   uintField('key tag', 2),
-  algorithmField,
+  namedAlgorithmField,
   base64Field('certificate'),
 );

@@ -36,6 +36,17 @@ export const algorithmField: Field = {
   layout: [1],
 };
 
+const ALGORITHM_NAMES = new Map(Object.entries(ALGORITHMS).map(([name, number]) => [number, name]));
+
+/** Read as number or mnemonic, printed as mnemonic. */
+export const namedAlgorithmField: Field = {
+  ...algorithmField,
+  format(from) {
+    const number = from.u8();
+    return ALGORITHM_NAMES.get(number) ?? String(number);
+  },
+};
+
 export const dnskey: RdataCodec = defineCodec(
   uintField('flags', 2),
   uintField('protocol', 1),

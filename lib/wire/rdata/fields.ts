@@ -53,13 +53,16 @@ export function compressibleNameField(what: string): Field {
 
 function formatNameField(from: RdataReader): string {
   const start = from.at;
-  for (;;) {
-    const length = from.u8();
-    if (from.failed || length > MAX_LABEL_LENGTH || from.at - start > MAX_NAME_LENGTH) {
-      from.failed = true;
-      return '';
-    }
-    if (length === 0) return formatName(from.bytes, start);
+  skipLabels(from);
+  return from.failed ? '' : formatName(from.bytes, start);
+}
+
+/** Steps over an uncompressed name; sets `from.failed` when there is none. */
+export function skipLabels(from: RdataReader): void {
+  const start = from.at;
+  for (let length = from.u8(); length !== 0; length = from.u8()) {
+    if (length > MAX_LABEL_LENGTH || from.at + length - start >= MAX_NAME_LENGTH) from.failed = true;
+    if (from.failed) return;
     from.take(length);
   }
 }
@@ -103,9 +106,15 @@ export function octetsField(what: string): Field {
 export function hexField(what: string, upper: boolean): Field {
   return {
     parse: (from, to) => to.append(parseHex(from.rest(what), what)),
-    format: (from) => formatHex(from.rest(), upper),
+    format: (from) => formatHex(takeSome(from), upper),
     layout: [LAYOUT.REST],
   };
+}
+
+/** What is left, which must be something: nothing has no text form. */
+function takeSome(from: RdataReader): Uint8Array {
+  if (from.left === 0) from.failed = true;
+  return from.rest();
 }
 
 /** @throws RecordTextError an odd number of digits or something else than digits */
@@ -123,7 +132,7 @@ export function formatHex(bytes: Uint8Array, upper: boolean): string {
 export function base64Field(what: string): Field {
   return {
     parse: (from, to) => to.append(parseBase64(from.rest(what), what)),
-    format: (from) => formatBase64(from.rest()),
+    format: (from) => formatBase64(takeSome(from)),
     layout: [LAYOUT.REST],
   };
 }

@@ -61,7 +61,8 @@ function formatCentimetres(cm: number): string {
 function formatSize(from: RdataReader): string {
   const byte = from.u8();
   if (byte >>> 4 > 9 || (byte & 15) > 9) from.failed = true;
-  return formatCentimetres((byte >>> 4) * 10 ** (byte & 15));
+  const cm = (byte >>> 4) * 10 ** (byte & 15);
+  return cm === 0 ? '0.00m' : formatCentimetres(cm);
 }
 
 const locationField: Field = {

@@ -9,6 +9,7 @@ import { LAYOUT, type RdataCodec, RdataReader, RdataWriter } from './codec.ts';
 import { dnskey } from './dnskey.ts';
 import { ds } from './ds.ts';
 import { eui48, eui64 } from './eui.ts';
+import { skipLabels } from './fields.ts';
 import { generic } from './generic.ts';
 import { hinfo } from './hinfo.ts';
 import { loc } from './loc.ts';
@@ -100,8 +101,24 @@ export function parseRdata(type: number, from: TextReader): Uint8Array {
   const extra = from.peek();
   if (extra) throw new RecordTextError(`"${extra.text}" follows a complete record`);
   const rdata = to.finish();
-  if (isGeneric && codec && !isValidRdata(type, rdata)) throw new RecordTextError('the bytes do not fit the type');
+  if (isGeneric && codec && !fitsLayout(codec.layout, rdata))
+    throw new RecordTextError('the bytes do not fit the type');
   return rdata;
+}
+
+/** Whether uncompressed bytes have the structure `layout`, the least that a message needs. */
+function fitsLayout(layout: Uint8Array, rdata: Uint8Array): boolean {
+  const from = new RdataReader(rdata);
+  for (const step of layout) {
+    if (step < LAYOUT.NAME) from.take(step);
+    else if (step === LAYOUT.REST) from.rest();
+    else if (step <= LAYOUT.COMPRESSIBLE_NAME) skipLabels(from);
+    else {
+      do from.string();
+      while (step === LAYOUT.STRINGS && from.left > 0);
+    }
+  }
+  return !from.failed && from.left === 0;
 }
 
 /** Text of uncompressed record data; `\# length hex` for unknown types and for bytes that do not fit their type. */
