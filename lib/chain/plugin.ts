@@ -21,7 +21,8 @@ export type Service =
   | { readonly kind: 'ready'; readonly address: string; readonly mode: 'until-ready' | 'continuously' }
   | { readonly kind: 'metrics'; readonly address: string }
   | { readonly kind: 'reload'; readonly intervalMs: number; readonly jitterMs: number }
-  | { readonly kind: 'loop'; readonly zone: string; readonly probe: string };
+  /** `address` is where this server listens, host empty when on all addresses; `probe` ends the name to ask for. */
+  | { readonly kind: 'loop'; readonly zone: string; readonly probe: string; readonly address: string };
 
 /** What feeds one tree of the store. `key` equal means the same tree may serve both. */
 export type SourceSpec = {
@@ -131,6 +132,8 @@ export interface Env {
   resolve(query: Query, name: Uint8Array, type: number, into: Answer): Result;
   /** Has `run` called when the plan is replaced or the worker ends. */
   onClose(run: () => void): void;
+  /** Has the control thread write a `[FATAL]` line with the plugin's name and end the process with exit code 1. */
+  fatal(text: string): void;
   /** Index of this worker, from 0. */
   readonly worker: number;
 }

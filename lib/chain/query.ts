@@ -77,6 +77,8 @@ export class Query {
   zone = 0;
   /** `Clock.monotonicMs` when the batch was read. */
   receivedMs = 0;
+  /** `Clock.monotonicMs` after which nothing more is tried upstream; 0 without a limit (`cancel`). */
+  deadlineMs = 0;
   /** How often this server asked itself on the way here (CNAME targets). */
   depth = 0;
   /** Largest reply in bytes: by UDP payload size or 65535. */
@@ -108,6 +110,7 @@ export class Query {
     this.renamed = false;
     this.metadata = undefined;
     this.depth = 0;
+    this.deadlineMs = 0;
 
     const end = at + length;
     const { name, rawName, labelAt } = this;
