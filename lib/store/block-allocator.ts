@@ -12,8 +12,9 @@ const EXACT_BINS = 64;
 const FIRST_LOG2 = 6;
 const STEP_BITS = 3;
 const BINS = EXACT_BINS + (26 - FIRST_LOG2 + 1) * (1 << STEP_BITS);
-/** Blocks of one bin that are looked at before a large request is refused. */
-const LAST_RESORT_BLOCKS = 256;
+/** Blocks looked at in the bin whose lower end is too small for a request: at first, and before the request is refused. */
+const FIRST_TRY_BLOCKS = 4;
+const LAST_TRY_BLOCKS = 256;
 
 export class BlockAllocator {
   readonly #words: Int32Array;
@@ -55,6 +56,11 @@ export class BlockAllocator {
 
   /** @returns first unit of a block with undefined contents, or 0 when there is no room */
   allocate(units: number): number {
+    if (units >= EXACT_BINS) {
+      // Mostly the place that something of the same size left.
+      const unit = this.#takeFrom(binOf(units), units, FIRST_TRY_BLOCKS);
+      if (unit !== 0) return unit;
+    }
     const bin = this.#nextFilled(binThatFits(units));
     if (bin !== -1) return this.#take(this.#heads[bin]!, units);
     if (this.#top + units <= this.#limit) {
@@ -63,7 +69,7 @@ export class BlockAllocator {
       if (this.#top > this.#peak) this.#peak = this.#top;
       return unit;
     }
-    return this.#lastResort(units);
+    return units >= EXACT_BINS ? this.#takeFrom(binOf(units), units, LAST_TRY_BLOCKS) : 0;
   }
 
   /** Takes back a block, or any part of one. */
@@ -100,11 +106,11 @@ export class BlockAllocator {
     return unit;
   }
 
-  /** The bin of a large request may hold a block that fits although not all of the bin do. */
-  #lastResort(units: number): number {
+  /** Takes the first of at most `tries` blocks of the bin that is large enough, or 0. */
+  #takeFrom(bin: number, units: number, tries: number): number {
     const words = this.#words;
-    let unit = this.#heads[binOf(units)]!;
-    for (let left = LAST_RESORT_BLOCKS; unit !== 0 && left > 0; left--) {
+    let unit = this.#heads[bin]!;
+    for (let left = tries; unit !== 0 && left > 0; left--) {
       if (words[unit << UNIT_WORD_SHIFT]! >= units) return this.#take(unit, units);
       unit = words[(unit << UNIT_WORD_SHIFT) + 1]!;
     }
