@@ -32,6 +32,10 @@ export function groupDirectives(raw: readonly RawDirective[], warnings: Warning[
         warnings.push({ message, file: token.file, line: token.line });
       }
       const reading = readDirective(name, row, at);
+      if (row.slice(at, reading.end).some((word) => word.origin !== origin)) {
+        const message = `${name}: this line is imported twice, the second ${quote(name)} counts as an argument of the first`;
+        warnings.push({ message, file: token.file, line: token.line });
+      }
       found.push({ origin, directive: reading.directive });
       at = reading.end;
     }
