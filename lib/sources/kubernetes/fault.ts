@@ -1,4 +1,6 @@
 // Why a list or watch ended: what the reflector decides by. Control thread.
+import { LineTooLongError } from './json-lines.ts';
+import { ListFormatError } from './json-list.ts';
 
 /**
  * - `closed`: the server ended the watch in good order
@@ -38,9 +40,11 @@ export class Fault extends Error {
   }
 }
 
-/** Whatever was thrown, as a fault; anything unknown is the network's. */
+/** Whatever was thrown, as a fault: text that cannot be read is garbled, anything unknown is the network's. */
 export function toFault(error: unknown): Fault {
   if (error instanceof Fault) return error;
+  if (error instanceof SyntaxError || error instanceof LineTooLongError || error instanceof ListFormatError)
+    return new Fault('garbled', error.message);
   const { message, code } = error as { message?: string; code?: string };
   return new Fault('network', message || code || String(error));
 }

@@ -101,7 +101,8 @@ export class ListScanner {
 
   #begin(at: number, byte: number): void {
     const opens = byte === OPEN_BRACE || byte === OPEN_BRACKET;
-    if (this.#ended || (this.#depth === 0 && byte !== OPEN_BRACE)) throw new ListFormatError('the answer is not a list');
+    if (this.#ended || (this.#depth === 0 && byte !== OPEN_BRACE))
+      throw new ListFormatError('the answer is not a list');
     if (byte === OPEN_BRACKET && this.#depth === 1 && !this.#expectsKey && this.#key === 'items') {
       this.#inItems = true;
       this.#sawItems = true;
