@@ -43,7 +43,7 @@ export class Answer {
   edeText = '';
   /** EDNS options to send, code/length/data triples; empty for none. */
   options: Uint8Array = NO_BYTES;
-  /** Index in the chain of the plugin that answered, for the metric label; '' when the server did. */
+  /** Name of the plugin that answered; '' when the server did. */
   plugin = '';
   /** Comes from an own zone, which is true at this moment only: caches pass it on and keep nothing. */
   live = false;
@@ -106,6 +106,7 @@ export class Answer {
     this.authenticData = false;
     this.saved = 0;
     this.error = '';
+    this.plugin = '';
     this.ede = -1;
     this.edeText = '';
     this.options = NO_BYTES;
@@ -158,6 +159,46 @@ export class Answer {
     }
     this.length = to - base;
     this.saved += count * (this.questionEnd - 18);
+  }
+
+  /**
+   * Appends one address record whose owner stands in the message already.
+   * @param ownerAt offset of that name, at most 16383
+   * @param ownerLength bytes of the name, for `saved`
+   */
+  addAddressAt(
+    section: Section,
+    ownerAt: number,
+    ownerLength: number,
+    type: number,
+    ttlSeconds: number,
+    from: Uint8Array,
+    at: number,
+    size: number,
+  ): boolean {
+    if (!this.#ensure(12 + size)) return false;
+    const { bytes, base } = this;
+    let to = base + this.length;
+    this.records.push(section, this.length, type, this.length + 6, size);
+    bytes[to++] = 0xc0 | (ownerAt >>> 8);
+    bytes[to++] = ownerAt;
+    to = putFixed(bytes, to, type, ttlSeconds, size);
+    for (let k = 0; k < size; k++) bytes[to++] = from[at++]!;
+    this.length = to - base;
+    this.saved += ownerLength - 2;
+    return true;
+  }
+
+  /**
+   * Appends a record made beforehand whose owner is a pointer, so that its TTL stands at byte 6.
+   * @param saved bytes that the pointers in it save
+   */
+  addPrepared(section: Section, type: number, record: Uint8Array, length: number, saved: number): void {
+    const start = this.length;
+    if (!this.#ensure(length)) return;
+    this.putBytes(record, 0, length);
+    this.records.push(section, start, type, start + 6, length - 12);
+    this.saved += saved;
   }
 
   /**

@@ -70,6 +70,8 @@ export class Query {
   /** Address the packet was sent to, 4 or 16 bytes. */
   readonly serverAddress: Uint8Array = new Uint8Array(16);
   serverPort = 0;
+  /** Index of the listener in the plan. */
+  listener = 0;
   /** Index of the server block, and of this listener among that block's `servers`. Set by the router. */
   block = -1;
   server = 0;

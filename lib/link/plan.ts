@@ -24,6 +24,8 @@ export type ListenerPlan = {
   /** Zones served here, each with its blocks in file order (several when views tell them apart). */
   readonly zones: readonly { readonly zone: string; readonly blocks: readonly BlockOnListener[] }[];
   readonly anyClass: boolean;
+  /** Cells for queries refused before a block is found: `RequestCells` of the prometheus plugin, when a block here has it. */
+  readonly dropped?: unknown;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly idleTimeoutMs: number;

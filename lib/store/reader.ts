@@ -29,6 +29,7 @@ export class StoreReader {
   readonly #control: Int32Array;
   readonly #cell: number;
   #epoch: number;
+  #depth = 0;
 
   /**
    * @param reader number of this reader, below `readers` of `createStoreMemory`; each is used by one thread at a time
@@ -47,14 +48,16 @@ export class StoreReader {
     Atomics.store(this.#control, this.#cell, this.#epoch);
   }
 
-  /** Begins a batch: what is found from now on stays readable until `leave`. Not nested. */
+  /** Begins a batch: what is found from now on stays readable until `leave`. Nests: only the outermost pair counts. */
   enter(): void {
+    if (this.#depth++ !== 0) return;
     this.#epoch = (this.#epoch + 1) | 0;
     Atomics.store(this.#control, this.#cell, this.#epoch);
   }
 
   /** Ends the batch: every handle is void. */
   leave(): void {
+    if (--this.#depth !== 0) return;
     this.#epoch = (this.#epoch + 1) | 0;
     Atomics.store(this.#control, this.#cell, this.#epoch);
   }

@@ -1,0 +1,33 @@
+// What the `kubernetes` directive asks of its source: plain data between the plugin's setup and lib/sources/kubernetes.
+
+export type KubernetesSourceOptions = {
+  /** How to reach the API server; `manifests` reads a folder instead. */
+  readonly access:
+    | { readonly kind: 'in-cluster' }
+    | {
+        readonly kind: 'endpoint';
+        readonly url: string;
+        readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+      }
+    | { readonly kind: 'kubeconfig'; readonly file: string; readonly context: string }
+    | { readonly kind: 'manifests'; readonly directory: string };
+  readonly pods: 'disabled' | 'insecure' | 'verified';
+  /** Exact list of namespaces served; empty: all. */
+  readonly namespaces: readonly string[];
+  /** Label selector of the namespace watch, '' for none. */
+  readonly namespaceLabels: string;
+  /** Label selector of the Service, EndpointSlice and Pod watches, '' for none. */
+  readonly labels: string;
+  readonly endpointPodNames: boolean;
+  /** Whether EndpointSlices are watched. */
+  readonly endpoints: boolean;
+  readonly ignoreEmptyService: boolean;
+  /** Whether reverse names are served. */
+  readonly reverse: boolean;
+  /** The listener's own addresses (`bind`); empty: all of this machine. */
+  readonly bind: readonly string[];
+  /** How long the start waits for the first complete view. */
+  readonly startupTimeoutMs: number;
+  /** First cells of `coredns_kubernetes_dns_programming_duration_seconds`, by Service kind. */
+  readonly programmingCells: { readonly clusterIp: number; readonly headless: number };
+};

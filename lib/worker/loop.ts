@@ -1,0 +1,158 @@
+// The packet loop: header check, question, chain, reply. The only catch on the packet path. Worker.
+import type { Clock } from '../base/clock.ts';
+import { Answer } from '../chain/answer.ts';
+import { ADMISSION, admit, finish, writeRejection } from '../chain/finish.ts';
+import { isWaiting, Outcome, type Result } from '../chain/outcome.ts';
+import { PARSED, Query, TRANSPORT } from '../chain/query.ts';
+import type { Router } from '../chain/router.ts';
+import { countDropped, type RequestCells } from '../plugins/prometheus/metrics.ts';
+import type { StoreReader } from '../store/reader.ts';
+import { CLASS, RCODE } from '../wire/types.ts';
+
+/** Queries kept for reuse while others wait; more are left to the garbage collector. */
+const MAX_POOLED = 1024;
+/** Largest message over TCP and its kin. */
+const STREAM_LIMIT = 65_535;
+const MIN_UDP_LIMIT = 512;
+
+/** What the loop needs to know of the listener a packet came in on; swapped as a whole with the plan. */
+export type ListenerState = {
+  readonly index: number;
+  readonly router: Router;
+  readonly anyClass: boolean;
+  readonly dropped: RequestCells | undefined;
+  readonly transport: number;
+};
+
+/** Sends the reply of a query that had to wait; `length` 0: there is none, let go of the client. */
+export type LateReply = (bytes: Uint8Array, at: number, length: number) => void;
+
+/** Hears of faults: a throw in a handler is a bug, the query is answered SERVFAIL and life goes on. */
+export type FaultReport = (where: string, error: unknown) => void;
+
+export class PacketLoop {
+  readonly #clock: Clock;
+  readonly #store: StoreReader;
+  readonly #cells: Float64Array;
+  readonly #report: FaultReport;
+  readonly #pool: { query: Query; answer: Answer }[] = [];
+  #query = new Query();
+  #answer = new Answer(0);
+  #nowMs = 0;
+  /** Queries whose answer is still to come. */
+  waiting = 0;
+
+  constructor(clock: Clock, store: StoreReader, cells: Float64Array, report: FaultReport) {
+    this.#clock = clock;
+    this.#store = store;
+    this.#cells = cells;
+    this.#report = report;
+  }
+
+  /** Before a batch of packets: one reading of the clock and one epoch of the store for all of them. */
+  begin(): void {
+    this.#nowMs = this.#clock.monotonicMs();
+    this.#store.enter();
+  }
+
+  end(): void {
+    this.#store.leave();
+  }
+
+  /** The query under way, for the listener to put the client's address into; valid after `read` returned true. */
+  get query(): Query {
+    return this.#query;
+  }
+
+  /**
+   * Reads one message into `query`. What is no query is rejected here.
+   *
+   * @param isCut the message was longer than what was read of it
+   * @returns -1 when `run` is to follow, else the length of the rejection at `tx[txAt]`, 0 for none
+   */
+  read(rx: Uint8Array, rxAt: number, rxLength: number, isCut: boolean, tx: Uint8Array, txAt: number): number {
+    const admission = isCut ? ADMISSION.FORMERR : admit(rx, rxAt, rxLength);
+    if (admission === ADMISSION.DROP) return 0;
+    if (admission !== ADMISSION.PASS) return writeRejection(rx, rxAt, admission, tx, txAt);
+    if (this.#query.parse(rx, rxAt, rxLength) !== PARSED.OK) {
+      return writeRejection(rx, rxAt, ADMISSION.FORMERR, tx, txAt);
+    }
+    return -1;
+  }
+
+  /**
+   * Runs the chain for `query`, whose addresses are set by now, and builds the reply at `tx[txAt .. txAt + capacity)`.
+   *
+   * @param late asked for a function that takes the reply when the query has to wait
+   * @returns length of the reply, 0 for none (now)
+   */
+  run(listener: ListenerState, tx: Uint8Array, txAt: number, capacity: number, late: () => LateReply): number {
+    const query = this.#query;
+    const answer = this.#answer;
+    query.listener = listener.index;
+    query.transport = listener.transport;
+    query.receivedMs = this.#nowMs;
+    query.sizeLimit = listener.transport === TRANSPORT.UDP ? Math.max(MIN_UDP_LIMIT, query.udpSize) : STREAM_LIMIT;
+    answer.attach(tx, txAt, capacity);
+    answer.begin(query);
+    let result: Result;
+    try {
+      result = this.#dispatch(listener, query, answer);
+    } catch (error) {
+      result = this.#fault(answer, error);
+    }
+    if (isWaiting(result)) {
+      this.#wait(result, query, answer, late());
+      return 0;
+    }
+    return result === Outcome.DROPPED ? 0 : finish(query, answer);
+  }
+
+  #dispatch(listener: ListenerState, query: Query, answer: Answer): Result {
+    if (query.qclass !== CLASS.IN && !listener.anyClass) return this.#refuse(listener, query, answer);
+    if (query.ednsVersion !== 0) {
+      // RFC 6891 section 6.1.3
+      answer.fail(RCODE.BADVERS);
+      return Outcome.FAILED;
+    }
+    const handler = listener.router.route(query);
+    return handler ? handler(query, answer) : this.#refuse(listener, query, answer);
+  }
+
+  #refuse(listener: ListenerState, query: Query, answer: Answer): Outcome {
+    answer.fail(RCODE.REFUSED);
+    if (listener.dropped) countDropped(this.#cells, listener.dropped, query, RCODE.REFUSED, answer.length);
+    return Outcome.FAILED;
+  }
+
+  #fault(answer: Answer, error: unknown): Outcome {
+    this.#report('handler', error);
+    answer.fail(RCODE.SERVFAIL);
+    return Outcome.FAILED;
+  }
+
+  /** The slots go to the next packet: the query takes along what it needs. */
+  #wait(result: Promise<Outcome>, query: Query, answer: Answer, late: LateReply): void {
+    query.detach();
+    answer.detach();
+    this.waiting++;
+    const spare = this.#pool.pop();
+    this.#query = spare?.query ?? new Query();
+    this.#answer = spare?.answer ?? new Answer(0);
+    result.then(
+      (outcome) => this.#finishLate(query, answer, outcome, late),
+      (error: unknown) => this.#finishLate(query, answer, this.#fault(answer, error), late),
+    );
+  }
+
+  #finishLate(query: Query, answer: Answer, outcome: Outcome, late: LateReply): void {
+    this.waiting--;
+    try {
+      const length = outcome === Outcome.DROPPED ? 0 : finish(query, answer);
+      late(answer.bytes, answer.base, length);
+    } catch (error) {
+      this.#report('late reply', error);
+    }
+    if (this.#pool.length < MAX_POOLED) this.#pool.push({ query, answer });
+  }
+}
