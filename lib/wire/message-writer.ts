@@ -22,7 +22,7 @@ const FIRST_CAPACITY = 1024;
 export class MessageWriter {
   /** The message is `bytes[0 .. length)`. Taken anew after any call that writes: it moves when it grows. */
   bytes: Uint8Array = new Uint8Array(FIRST_CAPACITY);
-  length = HEADER_LENGTH;
+  length: number = HEADER_LENGTH;
   /** The records written, OPT not among them. */
   readonly records: RecordIndex = new RecordIndex();
   readonly #names = new CompressionTable();

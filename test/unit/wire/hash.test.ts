@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { finishHash, hashByte, hashBytes } from '../../../lib/wire/hash.ts';
 
 test('hashBytes: bytes one by one or in any two parts give the same state', (t) => {

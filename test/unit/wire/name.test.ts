@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import {
   MAX_NAME_LENGTH,
   countLabels,
@@ -51,7 +51,7 @@ const READ_CASES: readonly (readonly [what: string, hex: string, offset: number,
   ['256 bytes', label(63).repeat(3) + label(62) + '00', 12, undefined],
   [
     '256 bytes by a pointer',
-    label(63).repeat(3) + label(61) + '00' + '00c00c',
+    label(63).repeat(3) + label(61) + '0000c00c',
     268,
     `${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(61)}. 270`,
   ],
@@ -112,7 +112,7 @@ const TEXT_CASES: readonly (readonly [text: string, wire: string | undefined, pr
   ['x'.repeat(64), undefined],
   [
     `${'x'.repeat(63)}.`.repeat(3) + 'x'.repeat(61),
-    `3f${'78'.repeat(63)}`.repeat(3) + `3d${'78'.repeat(61)}` + '00',
+    `3f${'78'.repeat(63)}`.repeat(3) + `3d${'78'.repeat(61)}00`,
     `${'x'.repeat(63)}.`.repeat(3) + `${'x'.repeat(61)}.`,
   ],
   [`${'x'.repeat(63)}.`.repeat(3) + 'x'.repeat(62), undefined],

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { formatName, parseName } from '../../../lib/wire/name.ts';
 import { decodeEscapes, parseTtl, parseZoneName, quoteBytes, tokenizeRecord } from '../../../lib/wire/text.ts';
 
