@@ -41,8 +41,9 @@ export function findImportFiles(pattern: string, importingFile: string, files: C
   if (count('*') > 1 || count('?') > 1 || (whole.includes('[') && whole.includes(']'))) {
     return { fault: `${quote(pattern)} may hold one "*" and one "?", and no "[...]"` };
   }
-  if (whole.includes('[') || whole.endsWith('\\')) return { fault: `${quote(pattern)} is not a valid pattern` };
-  const matches = expand(whole, files);
+  if (whole.includes('[')) return { fault: `${quote(pattern)} is not a valid pattern` };
+  // A backslash with nothing to escape matches nothing.
+  const matches = whole.endsWith('\\') ? [] : expand(whole, files);
   const isPattern = WILDCARD.test(whole);
   if (matches.length === 0 && !isPattern) return { fault: `neither a snippet defined above nor a file: ${pattern}` };
   return { files: matches, isPattern };

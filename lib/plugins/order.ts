@@ -1,4 +1,5 @@
 // Every directive of CoreDNS in the order of execution, and what became of former ones. Data; both kinds of thread.
+import type { DirectiveNames } from '../config/corefile.ts';
 
 /**
  * The order in which plugins handle a query and in which they are set up, whatever the order in the Corefile.
@@ -162,3 +163,13 @@ export const EXTERNAL_DIRECTIVES: ReadonlySet<string> = new Set([
   'warnlist',
   'wgsd',
 ]);
+
+/** What the Corefile parser needs to judge names. `built` lists the directives that have a setup function. */
+export function directiveNames(built: Iterable<string>): DirectiveNames {
+  return {
+    all: PLUGIN_ORDER,
+    built: new Set(built),
+    removed: REMOVED_DIRECTIVES,
+    external: EXTERNAL_DIRECTIVES,
+  };
+}

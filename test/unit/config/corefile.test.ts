@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
+import * as fc from 'fast-check';
 import { ConfigError, type ErrorCode } from '../../../lib/base/errors.ts';
 import type { Corefile } from '../../../lib/config/corefile.ts';
 import { parseFromDisk, parseTestCorefile, type TestInput } from './parse-test-corefile.ts';
@@ -257,4 +258,37 @@ test('files: imports are read from the disk, patterns sorted, folders refused, a
   );
   t.is(t.throws(() => parse('. {\nimport custom/*\n}'), { instanceOf: ConfigError }).code, 'IMPORT');
   t.is(t.throws(() => parse('. {\nimport nosuch\n}'), { instanceOf: ConfigError }).line, 2);
+});
+
+test('any heap of words is accepted or refused with a ConfigError that has a line', (t) => {
+  const words = [
+    '{',
+    '}',
+    '\n',
+    '"',
+    '\\',
+    '#',
+    'log',
+    'nosuch',
+    'import s',
+    '(s)',
+    '. {\n',
+    'a,',
+    '{$A}',
+    '{%',
+    ':53',
+    '\r',
+  ];
+  const heap = fc.array(fc.oneof(fc.constantFrom(...words), fc.string()), { maxLength: 20 });
+  fc.assert(
+    fc.property(heap, fc.string(), (parts, A) => {
+      try {
+        parseTestCorefile(parts.join(' '), { environment: { A } });
+      } catch (error) {
+        if (!(error instanceof ConfigError) || error.line < 1) throw error;
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  t.pass();
 });

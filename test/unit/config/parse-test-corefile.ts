@@ -1,9 +1,9 @@
 // Reads a Corefile from memory for tests: no files but the given ones, no environment but the given one.
 import path from 'node:path';
 import type { ConfigError } from '../../../lib/base/errors.ts';
-import { parseCorefile, type Corefile, type DirectiveNames } from '../../../lib/config/corefile.ts';
+import { parseCorefile, type Corefile } from '../../../lib/config/corefile.ts';
 import type { ConfigFiles } from '../../../lib/config/import-files.ts';
-import { EXTERNAL_DIRECTIVES, PLUGIN_ORDER, REMOVED_DIRECTIVES } from '../../../lib/plugins/order.ts';
+import { directiveNames, PLUGIN_ORDER } from '../../../lib/plugins/order.ts';
 
 export type TestInput = {
   readonly file?: string;
@@ -22,23 +22,14 @@ export function parseTestCorefile(text: string, input: TestInput = {}): Corefile
     file,
     environment,
     files: memoryFiles({ ...files, [path.basename(file)]: text }, path.dirname(path.resolve(file))),
-    directives: directiveNames(without),
+    directives: directiveNames(PLUGIN_ORDER.filter((name) => !without.includes(name))),
     ...rest,
   });
 }
 
 /** Imports come from the disk; `file` is where the text would stand. */
 export function parseFromDisk(text: string, file: string): Corefile {
-  return parseCorefile(text, { file, environment: {}, directives: directiveNames([]) });
-}
-
-function directiveNames(without: readonly string[]): DirectiveNames {
-  return {
-    all: PLUGIN_ORDER,
-    built: new Set<string>(PLUGIN_ORDER.filter((name) => !without.includes(name))),
-    removed: REMOVED_DIRECTIVES,
-    external: EXTERNAL_DIRECTIVES,
-  };
+  return parseCorefile(text, { file, environment: {}, directives: directiveNames(PLUGIN_ORDER) });
 }
 
 function memoryFiles(texts: Readonly<Record<string, string | null>>, folder: string): ConfigFiles {
