@@ -1,4 +1,4 @@
-// control thread. Directive `bind` -> addresses of the block's listeners.
+// Directive `bind` -> addresses of the block's listeners. Control thread.
 import os from 'node:os';
 import { parseIpAddress } from '../../base/ip-address.ts';
 import type { SetupContext } from '../../chain/plugin.ts';

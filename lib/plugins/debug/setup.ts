@@ -1,4 +1,4 @@
-// control thread. Directive `debug` -> debug log lines for the whole process.
+// Directive `debug` -> debug log lines for the whole process. Control thread.
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive } from '../../config/directive.ts';
 

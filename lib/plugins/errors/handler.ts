@@ -1,4 +1,4 @@
-// worker. Logs why queries failed.
+// Logs why queries failed. Worker.
 import type { Answer } from '../../chain/answer.ts';
 import { Outcome } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';

@@ -1,4 +1,4 @@
-// control thread. Directive `errors` -> which errors are put together in one line.
+// Directive `errors` -> which errors are put together in one line. Control thread.
 import { expectOnce } from '../../chain/expect-once.ts';
 import { compileGoRegexp } from '../../base/go-regexp.ts';
 import type { SetupContext } from '../../chain/plugin.ts';

@@ -1,4 +1,4 @@
-// control thread. Directive `health` -> a service that answers /health over HTTP.
+// Directive `health` -> a service that answers /health over HTTP. Control thread.
 import type { SetupContext } from '../../chain/plugin.ts';
 import { splitHostPort } from '../../base/ip-address.ts';
 import type { Directive } from '../../config/directive.ts';

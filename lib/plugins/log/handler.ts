@@ -1,4 +1,4 @@
-// worker. Writes a line per query.
+// Writes a line per query. Worker.
 import { LineWriter } from '../../base/line-writer.ts';
 import type { Answer } from '../../chain/answer.ts';
 import type { Outcome } from '../../chain/outcome.ts';

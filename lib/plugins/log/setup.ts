@@ -1,4 +1,4 @@
-// control thread. Directive `log` -> rules: which names, which classes of reply, which line.
+// Directive `log` -> rules: which names, which classes of reply, which line. Control thread.
 import type { SetupContext } from '../../chain/plugin.ts';
 import { RESPONSE_CLASS } from '../../chain/response-type.ts';
 import type { Directive } from '../../config/directive.ts';

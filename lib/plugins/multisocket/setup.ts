@@ -1,4 +1,4 @@
-// control thread. Directive `multisocket` -> how many sockets share an address.
+// Directive `multisocket` -> how many sockets share an address. Control thread.
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive } from '../../config/directive.ts';
 

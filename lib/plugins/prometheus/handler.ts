@@ -1,4 +1,4 @@
-// worker. Counts every query that reaches the block and what came of it.
+// Counts every query that reaches the block and what came of it. Worker.
 import type { Answer } from '../../chain/answer.ts';
 import type { Outcome } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';

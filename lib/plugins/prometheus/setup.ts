@@ -1,17 +1,13 @@
-// control thread. Directive `prometheus` -> a service that answers /metrics, and the cells of the request metrics.
+// Directive `prometheus` -> a service that answers /metrics, and the cells of the request metrics. Control thread.
 import { splitHostPort } from '../../base/ip-address.ts';
 import { expectOnce } from '../../chain/expect-once.ts';
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive } from '../../config/directive.ts';
+import { CONFIG_ONLY } from '../order.ts';
 import { declareRequestCells, type RequestCells } from './metrics.ts';
 
 const DEFAULT_ADDRESS = 'localhost:9153';
 const OPTIONS = ['runtime_metrics', 'tls'] as const;
-/** Directives that configure and handle no packet, so that they never appear in `coredns_plugin_enabled`. */
-const CONFIG_ONLY: ReadonlySet<string> = new Set([
-  'root', 'proxyproto', 'quic', 'grpc_server', 'https', 'https3', 'timeouts', 'multisocket', 'reload', 'bind', 'debug',
-  'ready', 'health', 'pprof', 'tls', 'on', 'sign',
-]); // biome-ignore format: a list
 /** Pairs of server and zone with series of their own in one block; a pair takes about 210 cells. */
 const MAX_PAIRS = 64;
 

@@ -1,4 +1,4 @@
-// control thread. Directive `ready` -> a service that answers /ready over HTTP.
+// Directive `ready` -> a service that answers /ready over HTTP. Control thread.
 import { splitHostPort } from '../../base/ip-address.ts';
 import { expectOnce } from '../../chain/expect-once.ts';
 import type { SetupContext } from '../../chain/plugin.ts';

@@ -1,4 +1,4 @@
-// control thread. Directive `reload` -> a service that looks for a changed Corefile.
+// Directive `reload` -> a service that looks for a changed Corefile. Control thread.
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive } from '../../config/directive.ts';
 

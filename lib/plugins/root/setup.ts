@@ -1,4 +1,4 @@
-// control thread. Directive `root` -> the folder that relative paths of the block start from.
+// Directive `root` -> the folder that relative paths of the block start from. Control thread.
 import fs from 'node:fs';
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive } from '../../config/directive.ts';

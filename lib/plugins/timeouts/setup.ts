@@ -1,4 +1,4 @@
-// control thread. Directive `timeouts` -> limits of the block's TCP and TLS listeners.
+// Directive `timeouts` -> limits of the block's TCP and TLS listeners. Control thread.
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive, Option } from '../../config/directive.ts';
 
