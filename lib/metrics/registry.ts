@@ -33,12 +33,20 @@ export const SIZE_BUCKETS: readonly number[] = [
 /** Coarse latency buckets in seconds. */
 export const SLIM_BUCKETS: readonly number[] = [0.00025, 0.0025, 0.025, 0.25, 2.5];
 
+/** Cell of `coredns_panics_total` in every row: workers count a fault there without being told a number. */
+export const PANICS_CELL = 0;
+
 /** Cells a row can hold; declaring more is an error that names the metric. */
 export const ROW_CELLS = 65_536;
 
 export class MetricRegistry {
   readonly families: Map<string, Family> = new Map();
   #nextCell = 0;
+
+  constructor() {
+    const cell = this.counter('coredns_panics_total', 'Faults that were caught while a query was handled.', {}, true);
+    if (cell !== PANICS_CELL) throw new Error('PANICS_CELL is not the first cell');
+  }
 
   /** Cell of a counter series, declared on first use. */
   counter(name: string, help: string, labels: Labels = {}, always = false): number {
@@ -51,8 +59,8 @@ export class MetricRegistry {
   }
 
   /** First cell of a histogram series: a cell per bucket, +Inf, sum. */
-  histogram(name: string, help: string, buckets: readonly number[], labels: Labels = {}): number {
-    return this.#declare(name, help, 'histogram', buckets, labels, false);
+  histogram(name: string, help: string, buckets: readonly number[], labels: Labels = {}, always = false): number {
+    return this.#declare(name, help, 'histogram', buckets, labels, always);
   }
 
   #declare(
