@@ -1,12 +1,9 @@
-// What a UDP listener offers, whichever way it reads packets: batches of receive and transmit slots. Worker.
+// What a listener offers, whichever way it reads packets: batches of receive and transmit slots. Worker.
 
-/** Bytes of a datagram that fit a receive slot. A longer one is cut and flagged; no DNS query comes near. */
+/** Bytes of a datagram that fit a UDP receive slot. A longer one is cut and flagged; no DNS query comes near. */
 export const RECEIVE_CAPACITY = 4096;
 /** Bytes of a reply that fit a transmit slot. */
 export const TRANSMIT_CAPACITY = 65535;
-/** Deferred replies that may wait for the next flush; more are dropped and counted. */
-export const MAX_DEFERRED = 4096;
-
 export type UdpOptions = {
   /** Literal address; `0.0.0.0` and `::` are the wildcards. */
   readonly address: string;
@@ -25,13 +22,15 @@ export type UdpOptions = {
 
 /** Who answers. One call of `begin` and `end` around every batch, no matter how many packets it holds. */
 export interface BatchHandler {
-  /** Before the first packet of a batch of `count` read by `batch`: take the time, pin the store's epoch. */
-  begin(count: number, batch: UdpBatch): void;
+  /** Before the first packet of a batch of `count` read by `source`: take the time, pin the store's epoch. */
+  begin(count: number, source: PacketSource): void;
   /**
-   * One datagram, `rx[rxAt .. rxAt + rxLength)`, at most `RECEIVE_CAPACITY` bytes. Bytes and slot are valid until `packet` returns.
+   * One message, `rx[rxAt .. rxAt + rxLength)`: at most `RECEIVE_CAPACITY` bytes by UDP, 65535 by TCP. Bytes and slot are
+   * valid until `packet` returns.
    *
    * @param tx `tx[txAt .. txAt + TRANSMIT_CAPACITY)` takes the reply
-   * @returns bytes of the reply written, 0 for none now: either dropped or `capture(slot)` was called and `sendTo` follows later
+   * @returns bytes of the reply written, 0 for none now: either dropped or `capture(slot)` was called and `sendTo` or
+   *   `discard` follows later
    */
   packet(rx: Uint8Array, rxAt: number, rxLength: number, tx: Uint8Array, txAt: number, slot: number): number;
   /** After the last packet, before the replies leave. */
@@ -61,7 +60,7 @@ export type UdpCounters = {
   batches: number;
   /** Datagrams longer than `RECEIVE_CAPACITY`. */
   truncatedReceives: number;
-  /** Replies that were dropped because `MAX_DEFERRED` were waiting. */
+  /** Late replies that never left: too long, listener closed, or no room in the kernel's send buffer. */
   deferredDropped: number;
   /** Replies the kernel refused, by error name (`EMSGSIZE`, `EPERM`, ...). */
   readonly sendErrors: Map<string, number>;
@@ -69,28 +68,40 @@ export type UdpCounters = {
   readonly receiveErrors: Map<string, number>;
 };
 
-export interface UdpBatch {
-  /** How packets are read: `mmsg` (recvmmsg/sendmmsg) or `dgram` (node:dgram). */
-  readonly kind: 'mmsg' | 'dgram';
+/** What the packet loop needs of a listener, UDP or TCP. */
+export interface PacketSource {
+  readonly transport: 'udp' | 'tcp' | 'tls';
   /** As bound. */
   readonly address: string;
   readonly port: number;
   readonly family: 4 | 6;
-  readonly counters: UdpCounters;
   /** Copies client and server address of the packet in `slot`; call it inside `packet`. Allocates nothing. */
   readAddresses(slot: number, into: PacketAddresses): void;
-  /** Whether the packet in `slot` was longer than `RECEIVE_CAPACITY` and its end is lost. */
+  /** Whether the packet in `slot` was longer than `RECEIVE_CAPACITY` and its end is lost. Never by TCP. */
   isTruncated(slot: number): boolean;
-  /** Keeps the addresses of `slot` for a late reply. `reuse` is a former result whose reply has left. */
+  /**
+   * Keeps the addresses of `slot` for a late reply. Every captured address ends in exactly one `sendTo` or `discard`.
+   *
+   * @param reuse a former result, of any listener, that has ended; saves an allocation where it fits
+   */
   capture(slot: number, reuse?: ReplyAddress): ReplyAddress;
   /**
-   * Queues a late reply; the bytes are copied. The queue leaves with one system call at the end of this turn of the event loop
-   * or when a batch is full.
+   * Queues a late reply; the bytes are copied. The queue leaves with one system call at the end of this turn of the event
+   * loop or when a batch is full.
    *
-   * @returns false when it was dropped: the queue is full, the listener is closed or `length` is over `TRANSMIT_CAPACITY`
+   * @returns false when it was dropped: the listener or the connection is closed or `length` is over `TRANSMIT_CAPACITY`
    */
   sendTo(to: ReplyAddress, bytes: Uint8Array, at: number, length: number): boolean;
-  /** Datagrams the kernel dropped because the receive buffer was full, since the listener opened; -1 where unknown. Reads a file: cold path. */
+  /** No reply will follow for this captured packet. */
+  discard(to: ReplyAddress): void;
+}
+
+export interface UdpBatch extends PacketSource {
+  /** How packets are read: `mmsg` (recvmmsg/sendmmsg) or `dgram` (node:dgram). */
+  readonly kind: 'mmsg' | 'dgram';
+  readonly transport: 'udp';
+  readonly counters: UdpCounters;
+  /** Datagrams the kernel dropped because the receive buffer was full, since the listener opened; -1 where unknown. */
   drops(): number;
   /** Sends what is queued and closes the socket. No handler call follows. */
   close(): void;
