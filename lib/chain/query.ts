@@ -155,15 +155,23 @@ export class Query {
       ((packet[at + 6]! << 8) | packet[at + 7]!) +
       ((packet[at + 8]! << 8) | packet[at + 9]!) +
       ((packet[at + 10]! << 8) | packet[at + 11]!);
-    return records === 0 ? PARSED.OK : this.#parseRecords(records, ((packet[at + 10]! << 8) | packet[at + 11]!));
+    return records === 0 ? PARSED.OK : this.#parseRecords(records, (packet[at + 10]! << 8) | packet[at + 11]!);
   }
 
   #malformed(offset: number): number {
+    // No name is left half written: whoever prints it or asks its length finds the root.
+    this.rawName[0] = 0;
+    this.name[0] = 0;
+    this.labelAt[0] = 0;
+    this.nameLength = 1;
+    this.labelCount = 0;
+    this.qtype = 0;
+    this.qclass = 0;
     this.questionEnd = Math.min(offset, this.packetLength);
     return PARSED.FORMERR;
   }
 
-  /** Walks the records behind the question; only OPT in the additional section matters (RFC 6891 section 6.1.1). */
+  /** Walks the records behind the question; only OPT in the additional section matters, one at most (RFC 6891 section 6.1.1). */
   #parseRecords(records: number, additional: number): number {
     const { packet, packetAt: base, packetLength: end } = this;
     let at = this.questionEnd;
@@ -177,7 +185,7 @@ export class Query {
       at += 10 + rdataLength;
       if (at > end) return PARSED.FORMERR;
       if (type !== TYPE_OPT || left > additional) continue;
-      if (packet[base + ownerAt] !== 0) return PARSED.FORMERR;
+      if (this.hasEdns || packet[base + ownerAt] !== 0) return PARSED.FORMERR;
       this.hasEdns = true;
       this.udpSize = (packet[fixed + 2]! << 8) | packet[fixed + 3]!;
       this.ednsVersion = packet[fixed + 5]!;

@@ -70,8 +70,7 @@ export function parseRecordTokens(
     const ttl = ttlSeconds === undefined ? parseTtl(word) : undefined;
     const code = recordClass === undefined ? parseClass(word) : undefined;
     if (ttl !== undefined) ttlSeconds = ttl;
-    // ANY is a class and a type; in a record it can only be an error.
-    else if (code !== undefined && code !== CLASS.ANY) recordClass = code;
+    else if (code !== undefined) recordClass = code;
     else break;
   }
   const typeWord = tokens[next]!.text;
