@@ -54,6 +54,12 @@ export class ObjectView<T extends ObjectIdentity> {
     return this.#held.get(key);
   }
 
+  /** Whether this version of an object, a newer one, or its deletion has been taken in. */
+  knows(key: string, version: number): boolean {
+    const known = this.#held.get(key)?.resourceVersion ?? this.#deletions.get(key);
+    return known !== undefined && known >= version;
+  }
+
   keys(): IterableIterator<string> {
     return this.#held.keys();
   }

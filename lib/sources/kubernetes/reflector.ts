@@ -143,8 +143,19 @@ export class Reflector<T extends ObjectIdentity> {
   /** Has a fresh list made as soon as the limit on lists allows: something is known to be wrong. */
   relist(reason: string): void {
     this.#needsList = true;
-    this.#listVersion = this.#version;
-    this.#connection?.interrupt(new Fault('expired', reason));
+    this.#listVersion = '';
+    this.#connection?.interrupt(new Fault('older', reason));
+  }
+
+  /**
+   * Asks for leave to make a list beside the watch.
+   *
+   * @returns 0 when it may be made now (and none other for a while), else the milliseconds to wait
+   */
+  claimList(): number {
+    const waitMs = Math.max(0, this.#nextListMs - this.#clock.monotonicMs());
+    if (waitMs === 0) this.#listBegins();
+    return waitMs;
   }
 
   async #run(): Promise<void> {
@@ -372,9 +383,8 @@ export class Reflector<T extends ObjectIdentity> {
   /** Asks for the newest version alone: lower than what is known, the cluster has gone back in time. */
   async #probe(): Promise<void> {
     if (this.#stopped || this.#needsList || !this.#suspectsRewind) return;
-    const waitMs = this.#nextListMs - this.#clock.monotonicMs();
+    const waitMs = this.claimList();
     if (waitMs > 0) return this.#armProbe(waitMs);
-    this.#listBegins();
     let newest: string;
     try {
       newest = await fetchVersion(
