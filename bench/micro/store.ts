@@ -149,6 +149,11 @@ async function main(): Promise<void> {
   );
   reader.leave();
 
+  const walk = process.hrtime.bigint();
+  let walked = 0;
+  writer.forEach(CLUSTER, () => void walked++);
+  print('forEach of half the names', `${(lap(walk) / 1e6).toFixed(0)} ms, ${walked} names`);
+
   const again = process.hrtime.bigint();
   let changed = 0;
   for (const { tree, change } of names) if (writer.put(tree, change.name, change.flags, change.rrsets)) changed++;

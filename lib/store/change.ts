@@ -35,7 +35,8 @@ export type ApplyResult = {
 
 /**
  * Applies changes in order, then reclaims what readers no longer see. Readers see each change as it is applied; the serial
- * is the caller's to move afterwards. Callers with many changes pass slices (about 10 µs a change).
+ * is the caller's to move afterwards. Callers with many changes pass slices; 2000 take about 15 ms while
+ * the table grows, 2 ms otherwise.
  *
  * A full store never throws here: what does not fit is counted, everything else is applied.
  */

@@ -5,7 +5,8 @@
 //   control   word 1: the table in use (one word, so that one atomic store publishes a table); one block of cells per tree;
 //             one cell per reader, each on a cache line of its own.
 //   arena     everything else in units of 16 bytes: entries and hash tables, placed by block-allocator.ts. Reserved in full
-//             at start; a page costs memory only once it was written. Unit 0 holds no name, so that 0 means "nothing".
+//             at start; a page costs memory only once it was written. Unit 0 stays zero: handle 0 means "none", and a
+//             reader that follows a removed slot comes to tree 0, which no name is in.
 //
 // Table    power-of-two array of 32-bit slots. Slot: unit of the entry (26 bits) then the hash's top bits (6 bits).
 // Entry    word 0  hash: finishHash(hashBytes(HASH_SEED, relative name), tree)
@@ -45,7 +46,7 @@ export const MAX_UNITS: number = 2 ** 26;
 
 /** Slot without a name; a probe ends here. */
 export const SLOT_EMPTY = 0;
-/** Slot whose name was removed; a probe goes on. Its unit is 0, whose block equals no name. */
+/** Slot whose name was removed; a probe goes on. Its unit is 0. */
 export const SLOT_REMOVED = 1;
 /** Low bits of a slot: the tag, the top bits of the hash. */
 export const TAG_MASK = 0x3f;

@@ -91,7 +91,7 @@ export class StoreReader {
   }
 
   /**
-   * Calls `visit` with the handle of each entry of the tree, in no order; about 50 ns a slot in use. Inside a batch. Names
+   * Calls `visit` with the handle of each entry of the tree, in no order; about 100 ns a name. Inside a batch. Names
    * that are put or removed meanwhile may be visited or not.
    *
    * @param from first slot of the table, `to` the slot behind the last; the whole table by default

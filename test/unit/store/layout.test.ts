@@ -32,7 +32,7 @@ test('createStoreMemory: the arena is whole units of the size asked for', (t) =>
 
 const BAD = [{ readers: 0 }, { readers: 1.5 }, { arenaBytes: 1000 }, { arenaBytes: 2 ** 31 }, { arenaBytes: NaN }];
 for (const options of BAD) {
-  test(`createStoreMemory: ${JSON.stringify(options)} ${String(Object.values(options)[0])} is a RangeError`, (t) => {
+  test(`createStoreMemory: ${Object.entries(options).join().replace(',', ' ')} is a RangeError`, (t) => {
     t.throws(() => createStoreMemory(options), { instanceOf: RangeError });
   });
 }

@@ -22,10 +22,10 @@ class Pair {
   #isInBatch = false;
   rejected = 0;
 
-  constructor(hash: Hash, arenaBytes: number) {
+  constructor(hash: Hash, arenaBytes: number, minSlots = 16) {
     const memory = createStoreMemory({ arenaBytes, readers: 1 });
     this.#hash = hash;
-    this.#writer = new StoreWriter(memory, { minSlots: 16, hash });
+    this.#writer = new StoreWriter(memory, { minSlots, hash });
     this.#reader = new StoreReader(memory, 0);
   }
 
@@ -207,4 +207,25 @@ test('a long history in a small arena: growth, removed slots, reuse of space and
     pair.finish();
   }
   t.true(rejected > 0, 'the arena was full at times');
+});
+
+test('changes while a large table is copied: what is put, replaced and removed meanwhile is so in the new table', (t) => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const random = createRandom(seed);
+    const pair = new Pair(relativeNameHash, 1 << 21, 8192);
+    let next = 0;
+    for (; next <= 4096; next++) pair.put(1, numbered(next), 0, []);
+    t.is(pair.stats().rebuilds, 0);
+    for (; pair.stats().rebuilds === 0; next++) {
+      pair.put(1, numbered(next), 0, []);
+      for (let i = 0; i < 10; i++) {
+        const name = numbered(random(next));
+        if (random(2) === 0) pair.put(1, name, 1 + random(1000), []);
+        else pair.remove(1, name);
+      }
+    }
+    t.true(next > 4096 + 16, `the rebuild took ${next - 4096} inserts`);
+    for (let i = 0; i < next; i++) pair.check(1, numbered(i));
+    pair.finish();
+  }
 });

@@ -224,10 +224,8 @@ test('forgetReader: a reader that died inside a batch holds nothing, and its suc
   writer.commit();
   t.is(writer.stats().deferredBytes, 0);
 
-  reader.enter();
-  reader.leave();
-  reader.enter();
-  const successor = new StoreReader(memory, 0);
+  new StoreReader(memory, 1).enter();
+  const successor = new StoreReader(memory, 1);
   writer.put(1, name('b'), 0, []);
   writer.remove(1, name('b'));
   writer.commit();
