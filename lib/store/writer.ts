@@ -5,8 +5,7 @@
 // (a larger table, space to reclaim, a dropped tree to empty) goes on in `commit`.
 import { BlockAllocator } from './block-allocator.ts';
 import type { RrsetData } from './change.ts';
-import { measureEntry, writeEntry } from './entry.ts';
-import { copyEntry, equalsEntry, sizeOfEntry } from './entry.ts';
+import { copyEntry, equalsEntry, measureEntry, sizeOfEntry, writeEntry } from './entry.ts';
 import type { EntryCopy } from './entry.ts';
 import {
   CONTROL,
