@@ -1,0 +1,226 @@
+// The worker pool on fake workers and a manual clock.
+import test from 'ava';
+import { ManualClock } from '../../../lib/base/clock.ts';
+import { createLogger } from '../../../lib/base/log.ts';
+import { WorkerPool, type WorkerThread } from '../../../lib/control/pool.ts';
+import type { FromWorker, ToWorker } from '../../../lib/link/messages.ts';
+import type { Plan } from '../../../lib/link/plan.ts';
+
+const plan = (generation: number): Plan => ({ generation, blocks: [], listeners: [], debug: false });
+
+/** Answers like a worker; `refuse` makes it say no, `mute` makes it say nothing. */
+class FakeWorker implements WorkerThread {
+  readonly got: ToWorker[] = [];
+  refuse = '';
+  mute = false;
+  terminated = false;
+  say: (message: FromWorker) => void = () => {};
+  exit: (reason: string) => void = () => {};
+
+  post(message: ToWorker): void {
+    this.got.push(message);
+    if (this.mute) return;
+    const reply = this.#replyTo(message);
+    if (reply !== undefined) queueMicrotask(() => this.say(reply));
+  }
+
+  #replyTo(message: ToWorker): FromWorker | undefined {
+    switch (message.type) {
+      case 'prepare': {
+        const { generation } = message.plan;
+        if (this.refuse === '') return { type: 'prepared', generation, udp: 'dgram' };
+        return { type: 'refused', generation, code: 'LISTEN', message: this.refuse };
+      }
+      case 'activate':
+        return { type: 'activated', generation: message.generation };
+      case 'stop':
+        return { type: 'stopped' };
+      default:
+        return undefined;
+    }
+  }
+
+  onMessage(run: (message: FromWorker) => void): void {
+    this.say = run;
+  }
+
+  onExit(run: (reason: string) => void): void {
+    this.exit = run;
+  }
+
+  terminate(): void {
+    this.terminated = true;
+  }
+
+  get words(): string {
+    return this.got.map(({ type }) => type).join(' ');
+  }
+}
+
+/** A clock that can stand still for its timers while time goes on, as on a machine that was suspended. */
+class JumpingClock extends ManualClock {
+  jumpedMs = 0;
+  override monotonicMs(): number {
+    return super.monotonicMs() + this.jumpedMs;
+  }
+}
+
+type Bench = {
+  readonly pool: WorkerPool;
+  readonly spawned: FakeWorker[];
+  readonly clock: JumpingClock;
+  readonly lines: string[];
+  readonly lost: number[];
+  readonly fatal: string[];
+  readonly beats: Int32Array;
+  /** Advances time while the given workers beat. */
+  readonly live: (ms: number, alive: readonly number[]) => void;
+};
+
+function createBench(workers = 2): Bench {
+  const clock = new JumpingClock();
+  const heartbeat = new SharedArrayBuffer(4 * workers);
+  const spawned: FakeWorker[] = [];
+  const lines: string[] = [];
+  const lost: number[] = [];
+  const fatal: string[] = [];
+  const pool = new WorkerPool({
+    workers,
+    heartbeat,
+    clock,
+    log: createLogger({ sink: (line) => void lines.push(line) }),
+    spawn: () => {
+      const worker = new FakeWorker();
+      spawned.push(worker);
+      return worker;
+    },
+    onLost: (worker) => void lost.push(worker),
+    onFatal: (message) => void fatal.push(message),
+  });
+  const beats = new Int32Array(heartbeat);
+  const live = (ms: number, alive: readonly number[]): void => {
+    for (let left = ms; left > 0; left -= 50) {
+      for (const worker of alive) beats[worker]!++;
+      clock.advance(50);
+    }
+  };
+  pool.start();
+  return { pool, spawned, clock, lines, lost, fatal, beats, live };
+}
+
+test('pool: a plan is prepared on all workers before any activates it', async (t) => {
+  const { pool, spawned } = createBench();
+  await pool.prepare(plan(1));
+  t.deepEqual(spawned.map(({ words }) => words), ['prepare', 'prepare']);
+  await pool.activate(plan(1));
+  t.deepEqual(spawned.map(({ words }) => words), ['prepare activate', 'prepare activate']);
+});
+
+test('pool: one refusal fails the plan with its reason and is discarded everywhere', async (t) => {
+  const { pool, spawned } = createBench();
+  spawned[1]!.refuse = 'listen udp 127.0.0.1:53: permission denied';
+  const error = await t.throwsAsync(pool.prepare(plan(1)), { code: 'LISTEN' });
+  t.is(error?.message, 'listen udp 127.0.0.1:53: permission denied');
+  t.deepEqual(spawned.map(({ words }) => words), ['prepare discard', 'prepare discard']);
+});
+
+test('pool: a worker that never answers fails the plan after a limit', async (t) => {
+  const { pool, spawned, live } = createBench();
+  spawned[0]!.mute = true;
+  const prepared = pool.prepare(plan(1));
+  live(16_000, [0, 1]);
+  await t.throwsAsync(prepared, { message: /worker 0 did not answer/ });
+});
+
+test('pool: a dead worker is replaced at once and gets the plan in use', async (t) => {
+  const { pool, spawned, lost, lines } = createBench();
+  await pool.prepare(plan(1));
+  await pool.activate(plan(1));
+  spawned[0]!.exit('exit code 1');
+  t.is(spawned.length, 3);
+  t.deepEqual(lost, [0]);
+  t.is(pool.replaced, 1);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.is(spawned[2]!.words, 'prepare activate');
+  t.is(spawned[1]!.words, 'prepare activate');
+  t.regex(lines.join(''), /\[ERROR\] worker 0 ended: exit code 1/);
+});
+
+test('pool: a stalled worker is ended and replaced within 1.3 s, a living one stays', async (t) => {
+  const { pool, spawned, live } = createBench();
+  await pool.prepare(plan(1));
+  await pool.activate(plan(1));
+  live(500, [0, 1]);
+  live(1300, [0]);
+  t.true(spawned[1]!.terminated);
+  t.false(spawned[0]!.terminated);
+  t.is(spawned.length, 3);
+});
+
+test('pool: when control itself was held up nobody is ended', (t) => {
+  const { spawned, live, clock } = createBench();
+  live(500, [0, 1]);
+  clock.jumpedMs = 60_000;
+  clock.advance(250);
+  live(500, [0, 1]);
+  t.is(spawned.length, 2);
+  t.false(spawned.some(({ terminated }) => terminated));
+});
+
+test('pool: a replacement and a reload at the same time both come to their end', async (t) => {
+  const { pool, spawned } = createBench();
+  await pool.prepare(plan(1));
+  await pool.activate(plan(1));
+  spawned[0]!.exit('exit code 1');
+  await pool.prepare(plan(2));
+  await pool.activate(plan(2));
+  t.is(spawned[2]!.words, 'prepare prepare activate activate');
+  t.is(pool.replaced, 1);
+});
+
+test('pool: a worker that died between the two steps still gets the plan', async (t) => {
+  const { pool, spawned } = createBench();
+  await pool.prepare(plan(1));
+  spawned[0]!.exit('exit code 1');
+  await pool.activate(plan(1));
+  t.is(spawned[2]!.words, 'prepare activate');
+});
+
+test('pool: a worker that keeps dying is restarted more and more slowly', (t) => {
+  const { spawned, clock } = createBench(1);
+  spawned[0]!.exit('1');
+  t.is(spawned.length, 2);
+  spawned[1]!.exit('2');
+  t.is(spawned.length, 2);
+  clock.advance(100);
+  t.is(spawned.length, 3);
+  spawned[2]!.exit('3');
+  clock.advance(199);
+  t.is(spawned.length, 3);
+  clock.advance(1);
+  t.is(spawned.length, 4);
+});
+
+test('pool: the death of a worker fails a plan under way', async (t) => {
+  const { pool, spawned } = createBench();
+  spawned[0]!.mute = true;
+  const prepared = pool.prepare(plan(1));
+  spawned[0]!.exit('out of memory');
+  await t.throwsAsync(prepared, { message: /worker 0 ended while it got ready: out of memory/ });
+});
+
+test('pool: fatal is handed on, a fault is logged once', (t) => {
+  const { spawned, fatal, lines } = createBench();
+  spawned[0]!.say({ type: 'fatal', message: 'plugin/loop: Loop' });
+  for (let i = 0; i < 3; i++) spawned[0]!.say({ type: 'fault', where: '"dns://:53"', message: 'boom', stack: '' });
+  t.deepEqual(fatal, ['plugin/loop: Loop']);
+  t.deepEqual(lines, ['[ERROR] Recovered from panic in server: "dns://:53": boom\n']);
+});
+
+test('pool: stop waits for the workers, ends the threads and replaces nobody', async (t) => {
+  const { pool, spawned } = createBench();
+  await pool.stop(5000);
+  spawned[0]!.exit('exit code 0');
+  t.is(spawned.length, 2);
+  t.true(spawned.every(({ terminated, words }) => terminated && words === 'stop'));
+});
