@@ -1,0 +1,287 @@
+// DNS over TCP and TLS: accepts connections and hands their messages to the same handler as UDP's (RFC 7766, RFC 7858). Worker.
+import net from 'node:net';
+import tls from 'node:tls';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { type ConnectionContext, MAX_FRAME, TcpConnection, type TcpCounters } from './tcp-connection.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import type { BatchHandler, PacketAddresses, PacketSource, ReplyAddress } from './udp-batch.ts';
+
+export type TcpOptions = {
+  /** Literal address. */
+  readonly address: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+  readonly family: 4 | 6;
+  readonly reusePort: boolean;
+  /** `::` also takes IPv4 clients. */
+  readonly dualStack?: boolean;
+  /** For the first message, and for the rest of any message once it has begun. Default 3000. */
+  readonly readTimeoutMs?: number;
+  /** For replies the client does not take. Default 5000. */
+  readonly writeTimeoutMs?: number;
+  /** Silence between messages. Default 10000. */
+  readonly idleTimeoutMs?: number;
+  /** A connection ends after this many queries; 0 or less: never. */
+  readonly maxQueriesPerConnection?: number;
+  /** With one more, the one that has been silent longest is closed. Default 4096. */
+  readonly maxConnections?: number;
+  /** Makes it a TLS listener. */
+  readonly tls?: TlsOptions;
+  readonly clock?: Clock;
+};
+
+/** PEM texts. */
+export type TlsOptions = {
+  readonly cert: string;
+  readonly key: string;
+  /** Client certificates must come from here when `clientAuth` asks for them. */
+  readonly ca?: string;
+  readonly clientAuth?: 'none' | 'request' | 'require' | 'verify-if-given' | 'require-and-verify';
+};
+
+export interface TcpListener extends PacketSource {
+  readonly transport: 'tcp' | 'tls';
+  readonly counters: TcpCounters;
+  /** Open connections. */
+  readonly connections: number;
+  /** Accepts no more, answers what is pending, closes every connection with FIN; after `timeoutMs` without mercy. */
+  drain(timeoutMs: number): Promise<void>;
+  /** Closes everything at once. */
+  close(): void;
+}
+
+const DEFAULT_READ_MS = 3000;
+const DEFAULT_WRITE_MS = 5000;
+const DEFAULT_IDLE_MS = 10_000;
+const DEFAULT_CONNECTIONS = 4096;
+const WHEEL_TICK_MS = 100;
+const BACKLOG = 1024;
+/** How many of the most silent connections are looked at for one that waits for nothing. */
+const EVICTION_CANDIDATES = 16;
+
+class TcpReplyAddress implements ReplyAddress {
+  declare readonly opaque: 'ReplyAddress';
+  connection: TcpConnection | undefined;
+}
+
+/**
+ * Opens the listener.
+ *
+ * @throws Error of Node's with `code` (`EADDRINUSE`, ...), as a rejection; of OpenSSL's for a bad certificate or key
+ */
+export async function openTcp(options: TcpOptions, handler: BatchHandler): Promise<TcpListener> {
+  const listener = new Listener(options, handler);
+  await listener.listen();
+  return listener;
+}
+
+class Listener implements TcpListener {
+  readonly transport: 'tcp' | 'tls';
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly counters: TcpCounters = {
+    accepted: 0,
+    received: 0,
+    sent: 0,
+    batches: 0,
+    ignored: 0,
+    evicted: 0,
+    timeouts: 0,
+    errors: 0,
+    deferredDropped: 0,
+  };
+  port = 0;
+
+  readonly #options: TcpOptions;
+  readonly #server: net.Server;
+  readonly #wheel: TimerWheel;
+  readonly #context: ConnectionContext;
+  readonly #maxConnections: number;
+  /** In order of their last message, the most silent first. */
+  readonly #connections = new Set<TcpConnection>();
+  #dirty: TcpConnection[] = [];
+  #draining = false;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(options: TcpOptions, handler: BatchHandler) {
+    this.#options = options;
+    this.address = options.address;
+    this.family = options.family;
+    this.transport = options.tls ? 'tls' : 'tcp';
+    this.#maxConnections = options.maxConnections ?? DEFAULT_CONNECTIONS;
+    this.#wheel = new TimerWheel(options.clock ?? systemClock, WHEEL_TICK_MS);
+    const readTimeoutMs = options.readTimeoutMs ?? DEFAULT_READ_MS;
+    this.#context = {
+      source: this,
+      handler,
+      wheel: this.#wheel,
+      counters: this.counters,
+      readTimeoutMs,
+      writeTimeoutMs: options.writeTimeoutMs ?? DEFAULT_WRITE_MS,
+      idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_MS,
+      maxQueries: Math.max(0, options.maxQueriesPerConnection ?? 0),
+      current: undefined,
+      scheduleFlush: (connection) => this.#scheduleFlush(connection),
+      touch: (connection) => this.#touch(connection),
+      remove: (connection) => this.#remove(connection),
+    };
+    this.#server = this.#createServer(readTimeoutMs);
+  }
+
+  #createServer(readTimeoutMs: number): net.Server {
+    const sockets = { allowHalfOpen: true, noDelay: true };
+    const { tls: secure } = this.#options;
+    if (!secure) return net.createServer(sockets, (socket) => this.#accept(socket));
+    const { clientAuth = 'none' } = secure;
+    const server = tls.createServer(
+      {
+        ...sockets,
+        cert: secure.cert,
+        key: secure.key,
+        ...(secure.ca === undefined ? {} : { ca: secure.ca }),
+        requestCert: clientAuth !== 'none',
+        rejectUnauthorized: clientAuth === 'require-and-verify',
+        minVersion: 'TLSv1.2',
+        handshakeTimeout: readTimeoutMs,
+      },
+      (socket) => {
+        if (isAcceptedClient(socket, clientAuth)) this.#accept(socket);
+        else socket.destroy(new Error('client certificate'));
+      },
+    );
+    server.on('tlsClientError', () => void this.counters.errors++);
+    // Connections that have not shaken hands are not in the eviction order yet.
+    server.maxConnections = 2 * this.#maxConnections;
+    return server;
+  }
+
+  async listen(): Promise<void> {
+    const { address, port, family, reusePort, dualStack } = this.#options;
+    const server = this.#server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      const ipv6Only = family === 6 && dualStack !== true;
+      server.listen({ host: address, port, ipv6Only, reusePort, exclusive: true, backlog: BACKLOG }, () => {
+        server.off('error', reject);
+        // Accepting can fail for want of descriptors; the listener lives on.
+        server.on('error', () => void this.counters.errors++);
+        resolve();
+      });
+    });
+    this.port = (server.address() as net.AddressInfo).port;
+  }
+
+  #accept(socket: net.Socket): void {
+    if (this.#draining) return void socket.destroy();
+    this.counters.accepted++;
+    if (this.#connections.size >= this.#maxConnections) this.#evict();
+    this.#connections.add(new TcpConnection(socket, this.#context));
+    return undefined;
+  }
+
+  #evict(): void {
+    let oldest: TcpConnection | undefined;
+    let looked = 0;
+    for (const connection of this.#connections) {
+      oldest ??= connection;
+      if (connection.pending === 0) oldest = connection;
+      if (connection.pending === 0 || ++looked === EVICTION_CANDIDATES) break;
+    }
+    if (!oldest) return;
+    this.counters.evicted++;
+    this.#connections.delete(oldest);
+    oldest.destroy();
+  }
+
+  #touch(connection: TcpConnection): void {
+    if (this.#connections.delete(connection)) this.#connections.add(connection);
+  }
+
+  #remove(connection: TcpConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+  }
+
+  #scheduleFlush(connection: TcpConnection): void {
+    if (this.#dirty.push(connection) === 1) setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const connection of dirty) connection.flush();
+  };
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  readAddresses(_slot: number, into: PacketAddresses): void {
+    const connection = this.#context.current;
+    if (!connection) return;
+    into.family = connection.clientAddress.length === 4 ? 4 : 6;
+    into.clientAddress.set(connection.clientAddress);
+    into.clientPort = connection.clientPort;
+    into.serverAddress.set(connection.serverAddress);
+    into.serverPort = this.port;
+  }
+
+  isTruncated(_slot: number): boolean {
+    return false;
+  }
+
+  capture(_slot: number, reuse?: ReplyAddress): ReplyAddress {
+    const to = reuse instanceof TcpReplyAddress ? reuse : new TcpReplyAddress();
+    to.connection = this.#context.current;
+    to.connection?.capture();
+    return to;
+  }
+
+  sendTo(to: ReplyAddress, bytes: Uint8Array, at: number, length: number): boolean {
+    const connection = this.#release(to);
+    if (length <= 0 || length > MAX_FRAME) connection?.discard();
+    else if (connection?.queueLate(bytes, at, length)) return true;
+    this.counters.deferredDropped++;
+    return false;
+  }
+
+  discard(to: ReplyAddress): void {
+    this.#release(to)?.discard();
+  }
+
+  #release(to: ReplyAddress): TcpConnection | undefined {
+    if (!(to instanceof TcpReplyAddress)) return undefined;
+    const { connection } = to;
+    to.connection = undefined;
+    return connection;
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    this.#server.close();
+    for (const connection of this.#connections) connection.finish();
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenEmpty = resolve;
+        (this.#options.clock ?? systemClock).after(timeoutMs, resolve);
+      });
+    }
+    this.close();
+  }
+
+  close(): void {
+    this.#draining = true;
+    this.#server.close();
+    for (const connection of this.#connections) connection.destroy();
+    this.#wheel.close();
+  }
+}
+
+/** Go's five values of client authentication, as CoreDNS names them. */
+function isAcceptedClient(socket: tls.TLSSocket, clientAuth: NonNullable<TlsOptions['clientAuth']>): boolean {
+  if (clientAuth === 'none' || clientAuth === 'request') return true;
+  const given = Object.keys(socket.getPeerCertificate() ?? {}).length > 0;
+  if (clientAuth === 'require') return given;
+  if (clientAuth === 'verify-if-given') return !given || socket.authorized;
+  return socket.authorized;
+}
