@@ -178,7 +178,7 @@ class Translator {
     const end = this.#text.indexOf('\\E', this.#at);
     const literal = this.#text.slice(this.#at, end === -1 ? undefined : end);
     this.#at = end === -1 ? this.#text.length : end + 2;
-    return [...literal].map(escapeLiteral).join('');
+    return literal.replace(/[\s\S]/gu, escapeLiteral);
   }
 
   #codePoint(char: string): string {
@@ -186,7 +186,8 @@ class Translator {
     const hex = char === 'x' ? /^(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,8})\})/.exec(rest) : null;
     const octal = char === 'x' ? null : /^[0-7]{0,2}/.exec(rest)!;
     // A single digit from 1 on would be a reference to a group, which RE2 does not have.
-    if (char === 'x' ? hex === null : char !== '0' && octal![0] === '') throw this.#error(`invalid escape sequence \\${char}`);
+    if (char === 'x' ? hex === null : char !== '0' && octal![0] === '')
+      throw this.#error(`invalid escape sequence \\${char}`);
     const value = hex === null ? Number.parseInt(char + octal![0], 8) : Number.parseInt(hex[1] ?? hex[2]!, 16);
     if (value > 0x10ffff) throw this.#error('invalid escape sequence');
     this.#at += (hex ?? octal)![0].length;

@@ -47,7 +47,8 @@ export class LineWriter {
     const size = Math.max(2 * MAX_LINE_BYTES, options.queueBytes ?? DEFAULT_QUEUE_BYTES);
     this.bytes = new Uint8Array(size);
     this.#other = new Uint8Array(size);
-    this.#write = options.write ?? ((bytes, from, length, done) => fs.write(descriptor, bytes, from, length, null, done));
+    this.#write =
+      options.write ?? ((bytes, from, length, done) => fs.write(descriptor, bytes, from, length, null, done));
     this.#writeNow = options.writeNow ?? ((bytes, from, length) => fs.writeSync(descriptor, bytes, from, length));
   }
 

@@ -10,7 +10,10 @@ export function expectOnce(directives: readonly Directive[]): Directive {
   const [first, second] = directives;
   if (first === undefined) throw new Error('setup called without a directive');
   if (second !== undefined) {
-    throw second.error('DIRECTIVE_REPEATED', `can stand once in a server block, the first one is in line ${first.line}`);
+    throw second.error(
+      'DIRECTIVE_REPEATED',
+      `can stand once in a server block, the first one is in line ${first.line}`,
+    );
   }
   return first;
 }

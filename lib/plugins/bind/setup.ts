@@ -50,7 +50,11 @@ function expand(directive: Directive, word: Token, interfaces: Interfaces): stri
   }
   const parsed = parseIpAddress(word.text);
   if (parsed === undefined || parsed.zone !== '') {
-    throw directive.error('ADDRESS', `neither an IP address nor a network interface: ${JSON.stringify(word.text)}`, word.line);
+    throw directive.error(
+      'ADDRESS',
+      `neither an IP address nor a network interface: ${JSON.stringify(word.text)}`,
+      word.line,
+    );
   }
   return [word.text];
 }

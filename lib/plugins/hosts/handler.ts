@@ -42,7 +42,6 @@ export function createHostsHandler(options: HostsOptions, env: Env): Handler {
   function answerPointers(query: Query, answer: Answer): boolean {
     const rrset = findRrset(findExact(query), RRTYPE.PTR);
     if (rrset === 0) return false;
-    answer.begin(query);
     answer.authoritative = true;
     let at = store.bytesAt(rrset);
     for (let left = store.recordCount(rrset); left > 0; left--) {
@@ -81,7 +80,6 @@ export function createHostsHandler(options: HostsOptions, env: Env): Handler {
       answer.fail(RCODE.SERVFAIL);
       return Outcome.FAILED;
     }
-    answer.begin(query);
     answer.authoritative = true;
     const rrset = qtype === RRTYPE.A ? ipv4 : qtype === RRTYPE.AAAA ? ipv6 : 0;
     if (rrset !== 0) {

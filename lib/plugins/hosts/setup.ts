@@ -55,7 +55,13 @@ export function setupHosts(directives: readonly Directive[], context: SetupConte
   if (fallthroughUnsupported && fallthrough.length === 0) {
     throw directive.error('OPTION_CONFLICT', 'fallthrough_unsupported needs fallthrough');
   }
-  return { tree: addSource(context, filePath, zones, settings), zones, ttlSeconds, fallthrough, fallthroughUnsupported };
+  return {
+    tree: addSource(context, filePath, zones, settings),
+    zones,
+    ttlSeconds,
+    fallthrough,
+    fallthroughUnsupported,
+  };
 }
 
 function addSource(context: SetupContext, file: string, zones: readonly string[], settings: Settings): number {
@@ -89,7 +95,8 @@ function resolveFile(file: string, root: string): string {
 
 function lookAtFile(directive: Directive, file: string, context: SetupContext): void {
   try {
-    if (fs.statSync(file).isDirectory()) context.warn(`plugin/hosts: Hosts file ${JSON.stringify(file)} is a directory`);
+    if (fs.statSync(file).isDirectory())
+      context.warn(`plugin/hosts: Hosts file ${JSON.stringify(file)} is a directory`);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT') throw directive.error('FILE', `cannot look at the hosts file: ${message}`);

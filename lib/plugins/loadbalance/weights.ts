@@ -44,11 +44,7 @@ export function parseWeights(text: string): Weights {
   return Object.fromEntries(weights);
 }
 
-function openName(
-  weights: Map<string, Record<string, number>>,
-  name: string,
-  line: number,
-): Record<string, number> {
+function openName(weights: Map<string, Record<string, number>>, name: string, line: number): Record<string, number> {
   if (parseIpAddress(name) !== undefined) {
     throw new WeightFileError(`line ${line}: "${name}" stands where a name is expected, is its weight missing?`);
   }

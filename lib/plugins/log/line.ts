@@ -37,7 +37,9 @@ export function compileFormat(format: string): Piece[] {
       literal += rest.slice(0, open);
       flush();
       pieces.push(
-        kind > METADATA ? { kind, text: NO_TEXT, label: '' } : { kind: METADATA, text: NO_TEXT, label: field.slice(2, -1) },
+        kind > METADATA
+          ? { kind, text: NO_TEXT, label: '' }
+          : { kind: METADATA, text: NO_TEXT, label: field.slice(2, -1) },
       );
     } else literal += rest.slice(0, close + 1);
     rest = rest.slice(close + 1);

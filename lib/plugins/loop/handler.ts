@@ -30,7 +30,10 @@ export function createLoopHandler(options: LoopOptions, env: Env): Handler {
       seen = 0;
     }
     if (++seen <= MAX_SEEN) return false;
-    const client = formatHostPort(formatIpAddress(query.clientAddress.slice(0, query.family === 4 ? 4 : 16)), query.clientPort);
+    const client = formatHostPort(
+      formatIpAddress(query.clientAddress.slice(0, query.family === 4 ? 4 : 16)),
+      query.clientPort,
+    );
     env.fatal(
       `Loop (${client} -> ${options.address}) detected for zone ${JSON.stringify(options.zone)}, ` +
         `see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO ${name}"`,

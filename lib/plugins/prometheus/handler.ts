@@ -41,10 +41,11 @@ export function createPrometheusHandler(options: PrometheusOptions, env: Env): H
 }
 
 /** One worker says it for all. Old and new configuration may overlap, hence counting up and down instead of 1 and 0. */
-function showEnabled({ enabled }: PrometheusOptions, { cells, worker, onClose }: Env): void {
-  if (worker !== 0) return;
+function showEnabled({ enabled }: PrometheusOptions, env: Env): void {
+  const { cells } = env;
+  if (env.worker !== 0) return;
   for (const cell of enabled) cells[cell]!++;
-  onClose(() => {
+  env.onClose(() => {
     for (const cell of enabled) cells[cell]!--;
   });
 }

@@ -40,10 +40,7 @@ const NAMES = {
   requests: ['coredns_dns_requests_total', 'Counter of DNS requests made per zone, protocol and family.'],
   responses: ['coredns_dns_responses_total', 'Counter of response status codes.'],
   dnssecOk: ['coredns_dns_do_requests_total', 'Counter of DNS requests with DO bit set per zone.'],
-  duration: [
-    'coredns_dns_request_duration_seconds',
-    'Histogram of the time (in seconds) each request took per zone.',
-  ],
+  duration: ['coredns_dns_request_duration_seconds', 'Histogram of the time (in seconds) each request took per zone.'],
   requestSize: ['coredns_dns_request_size_bytes', 'Size of the request in bytes per zone and protocol.'],
   responseSize: ['coredns_dns_response_size_bytes', 'Size of the returned response in bytes.'],
 } as const;
@@ -109,7 +106,16 @@ export function countRequest(
   // A dropped query counts as NOERROR of size 0, as in CoreDNS; so does the size of a bare error code.
   const rcode = outcome === Outcome.DROPPED ? 0 : answer.rcode;
   const size = outcome === Outcome.ANSWERED ? answer.length + answer.saved : 0;
-  count(cells, at, query, qtype, rcode, outcome === Outcome.ANSWERED ? at.written : at.unwritten, size, durationSeconds);
+  count(
+    cells,
+    at,
+    query,
+    qtype,
+    rcode,
+    outcome === Outcome.ANSWERED ? at.written : at.unwritten,
+    size,
+    durationSeconds,
+  );
 }
 
 /**

@@ -84,6 +84,6 @@ function reverseName(address: Uint8Array): Uint8Array {
   const text =
     address.length === 4
       ? `${formatIpAddress(address).split('.').reverse().join('.')}.in-addr.arpa.`
-      : `${[...Buffer.from(address).toString('hex')].reverse().join('.')}.ip6.arpa.`;
+      : `${Buffer.from(address).toString('hex').split('').reverse().join('.')}.ip6.arpa.`;
   return parseNameLower(text)!;
 }

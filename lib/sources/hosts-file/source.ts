@@ -112,7 +112,9 @@ class HostsSource {
 
   async #reload(stat: fs.Stats): Promise<void> {
     if (stat.size > MAX_HOSTS_FILE_BYTES) {
-      this.#env.log.warning(`${this.#options.file} has ${stat.size} bytes, more than ${MAX_HOSTS_FILE_BYTES}: not read`);
+      this.#env.log.warning(
+        `${this.#options.file} has ${stat.size} bytes, more than ${MAX_HOSTS_FILE_BYTES}: not read`,
+      );
       this.#seen = stat;
       return;
     }

@@ -1,0 +1,35 @@
+// Counters of `acl` per zone. Control thread declares them, workers count.
+import type { MetricRegistry } from '../../metrics/registry.ts';
+
+export type AclCells = { readonly blocked: number; readonly filtered: number; readonly dropped: number };
+
+/** Cells by `server * zones.length + zone`. */
+export function declareAclCells(
+  metrics: MetricRegistry,
+  servers: readonly string[],
+  zones: readonly string[],
+  view: string,
+): AclCells[] {
+  return servers.flatMap((server) =>
+    zones.map((zone): AclCells => {
+      const labels = { server, zone, view };
+      return {
+        blocked: metrics.counter(
+          'coredns_acl_blocked_requests_total',
+          'Counter of DNS requests being blocked.',
+          labels,
+        ),
+        filtered: metrics.counter(
+          'coredns_acl_filtered_requests_total',
+          'Counter of DNS requests being filtered.',
+          labels,
+        ),
+        dropped: metrics.counter(
+          'coredns_acl_dropped_requests_total',
+          'Counter of DNS requests being dropped.',
+          labels,
+        ),
+      };
+    }),
+  );
+}
