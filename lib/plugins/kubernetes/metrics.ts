@@ -1,8 +1,5 @@
 // Metrics of the kubernetes plugin. Control thread.
-import type { MetricRegistry } from '../../metrics/registry.ts';
-
-/** Seconds from a change in the cluster to its answer: 0.001 doubling to 524.288. */
-export const PROGRAMMING_BUCKETS: readonly number[] = Array.from({ length: 20 }, (_, i) => 0.001 * 2 ** i);
+import { type MetricRegistry, PROGRAMMING_BUCKETS } from '../../metrics/registry.ts';
 
 /** First cells of the histogram, by kind of Service. */
 export function programmingHistogram(metrics: MetricRegistry): { clusterIp: number; headless: number } {

@@ -1,0 +1,28 @@
+// What every source is to the control thread: something that keeps one tree of the store true. Control thread.
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { StoreWriter } from '../store/writer.ts';
+
+export interface Source {
+  /** Settles when the first complete view is in the store; never rejects. */
+  readonly ready: Promise<void>;
+  /** Whether the first complete view is in the store. */
+  isReady(): boolean;
+  /** How long the start waits for `ready`, in milliseconds. */
+  readonly startupTimeoutMs: number;
+  /** What is still missing, for the log line at the end of that time: `services, namespaces`. */
+  waitingFor(): string;
+  /** Stops following; the tree stays as it is. */
+  stop(): void;
+}
+
+/** What a source is given. */
+export type SourceEnv = {
+  readonly writer: StoreWriter;
+  readonly tree: number;
+  readonly clock: Clock;
+  /** Carries the plugin's name. */
+  readonly log: Logger;
+  /** The control thread's own row of metric cells. */
+  readonly cells: Float64Array;
+};

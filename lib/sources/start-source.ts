@@ -1,0 +1,21 @@
+// Starts the source of each kind. Control thread.
+import type { KubernetesSourceOptions } from '../chain/kubernetes-source.ts';
+import type { SourceSpec } from '../chain/plugin.ts';
+import { type HostsSourceOptions, startHostsSource } from './hosts-file/source.ts';
+import { startKubernetes } from './kubernetes/start.ts';
+import type { Source, SourceEnv } from './source.ts';
+
+/** @throws ConfigError when the source cannot be built */
+export async function startSource(spec: SourceSpec, env: SourceEnv): Promise<Source> {
+  switch (spec.kind) {
+    case 'kubernetes':
+      return startKubernetes(spec.options as KubernetesSourceOptions, env);
+    case 'hosts':
+      return completeAtOnce(startHostsSource(spec.options as HostsSourceOptions, env));
+  }
+}
+
+/** A source whose tree is complete when its start returns. */
+function completeAtOnce(stop: () => void): Source {
+  return { ready: Promise.resolve(), isReady: () => true, startupTimeoutMs: 0, waitingFor: () => '', stop };
+}

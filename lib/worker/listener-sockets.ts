@@ -1,0 +1,186 @@
+// The sockets of one listener address in this worker: UDP and TCP for dns, TLS alone for tls. Worker.
+import { TRANSPORT } from '../chain/query.ts';
+import { openTcp, type TcpListener } from '../io/tcp.ts';
+import {
+  type BatchHandler,
+  type PacketSource,
+  type ReplyAddress,
+  TRANSMIT_CAPACITY,
+  type UdpBatch,
+} from '../io/udp-batch.ts';
+import { openUdp } from '../io/udp.ts';
+import type { ListenerPlan } from '../link/plan.ts';
+import type { LateReply, ListenerState, PacketLoop } from './loop.ts';
+
+/** Asked for; the kernel gives what `net.core.rmem_max` allows. */
+const RECEIVE_BUFFER_BYTES = 4 * 2 ** 20;
+/** Former reply addresses kept for the next query that waits. */
+const MAX_SPARE = 1024;
+
+/** Feeds the packets of one socket to the loop. */
+class SocketHandler implements BatchHandler {
+  /** Swapped with the plan. */
+  state: ListenerState;
+  readonly #loop: PacketLoop;
+  #source: PacketSource | undefined;
+  #slot = 0;
+  readonly #spare: ReplyAddress[] = [];
+  readonly #late: () => LateReply;
+
+  constructor(state: ListenerState, loop: PacketLoop) {
+    this.state = state;
+    this.#loop = loop;
+    this.#late = () => this.#capture();
+  }
+
+  begin(_count: number, source: PacketSource): void {
+    this.#source = source;
+    this.#loop.begin();
+  }
+
+  packet(rx: Uint8Array, rxAt: number, rxLength: number, tx: Uint8Array, txAt: number, slot: number): number {
+    const source = this.#source!;
+    const loop = this.#loop;
+    const rejected = loop.read(rx, rxAt, rxLength, source.isTruncated(slot), tx, txAt);
+    if (rejected !== -1) return rejected;
+    source.readAddresses(slot, loop.query);
+    this.#slot = slot;
+    return loop.run(this.state, tx, txAt, TRANSMIT_CAPACITY, this.#late);
+  }
+
+  end(): void {
+    this.#loop.end();
+  }
+
+  #capture(): LateReply {
+    const source = this.#source!;
+    const to = source.capture(this.#slot, this.#spare.pop());
+    return (bytes, at, length) => {
+      if (length === 0) source.discard(to);
+      else source.sendTo(to, bytes, at, length);
+      if (this.#spare.length < MAX_SPARE) this.#spare.push(to);
+    };
+  }
+}
+
+type Bound = { readonly address: string; readonly family: 4 | 6; readonly dualStack: boolean };
+
+/** Where to bind: all addresses of both families in one socket where the machine has IPv6, else IPv4 alone. */
+function candidates(address: string): readonly Bound[] {
+  if (address !== '') return [{ address, family: address.includes(':') ? 6 : 4, dualStack: false }];
+  return [
+    { address: '::', family: 6, dualStack: true },
+    { address: '0.0.0.0', family: 4, dualStack: false },
+  ];
+}
+
+const NO_IPV6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT']);
+
+export class ListenerSockets {
+  readonly #tcp: TcpListener;
+  readonly #udp: UdpBatch | undefined;
+  readonly #tcpHandler: SocketHandler;
+  readonly #udpHandler: SocketHandler | undefined;
+
+  private constructor(
+    tcp: TcpListener,
+    tcpHandler: SocketHandler,
+    udp: UdpBatch | undefined,
+    udpHandler: SocketHandler | undefined,
+  ) {
+    this.#tcp = tcp;
+    this.#tcpHandler = tcpHandler;
+    this.#udp = udp;
+    this.#udpHandler = udpHandler;
+  }
+
+  /** Opens the listener's sockets. @throws Error with the text of the failed bind, in Go's manner */
+  static async open(listener: ListenerPlan, state: ListenerState, loop: PacketLoop): Promise<ListenerSockets> {
+    let lastError: unknown;
+    for (const bound of candidates(listener.address)) {
+      try {
+        return await ListenerSockets.#openAt(bound, listener, state, loop);
+      } catch (error) {
+        lastError = error;
+        if (!NO_IPV6.has((error as NodeJS.ErrnoException).code ?? '')) break;
+      }
+    }
+    throw describe(lastError, listener);
+  }
+
+  static async #openAt(
+    { address, family, dualStack }: Bound,
+    listener: ListenerPlan,
+    state: ListenerState,
+    loop: PacketLoop,
+  ): Promise<ListenerSockets> {
+    const { port } = listener;
+    const tcpHandler = new SocketHandler(streamState(state, listener), loop);
+    const tcp = await openTcp(
+      {
+        address,
+        port,
+        family,
+        dualStack,
+        reusePort: true,
+        readTimeoutMs: listener.readTimeoutMs,
+        writeTimeoutMs: listener.writeTimeoutMs,
+        idleTimeoutMs: listener.idleTimeoutMs,
+        maxQueriesPerConnection: listener.maxQueriesPerConnection,
+      },
+      tcpHandler,
+    );
+    if (listener.scheme !== 'dns') return new ListenerSockets(tcp, tcpHandler, undefined, undefined);
+    const udpHandler = new SocketHandler(state, loop);
+    try {
+      const udp = await openUdp(
+        { address, port, family, dualStack, reusePort: true, receiveBufferBytes: RECEIVE_BUFFER_BYTES },
+        udpHandler,
+      );
+      return new ListenerSockets(tcp, tcpHandler, udp, udpHandler);
+    } catch (error) {
+      tcp.close();
+      throw error;
+    }
+  }
+
+  /** Serves another plan from the next packet on. */
+  serve(state: ListenerState, listener: ListenerPlan): void {
+    this.#tcpHandler.state = streamState(state, listener);
+    if (this.#udpHandler) this.#udpHandler.state = state;
+  }
+
+  /** Datagrams the kernel dropped because the receive buffer was full; -1 where unknown. */
+  get drops(): number {
+    return this.#udp?.drops() ?? 0;
+  }
+
+  /** Takes no more queries, finishes those of open connections for at most `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#udp?.close();
+    await this.#tcp.drain(graceMs);
+  }
+
+  close(): void {
+    this.#udp?.close();
+    this.#tcp.close();
+  }
+}
+
+function streamState(state: ListenerState, listener: ListenerPlan): ListenerState {
+  return { ...state, transport: listener.scheme === 'tls' ? TRANSPORT.TLS : TRANSPORT.TCP };
+}
+
+const BIND_TEXTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'address already in use',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EADDRNOTAVAIL: 'cannot assign requested address',
+};
+
+function describe(error: unknown, { address, port }: ListenerPlan): Error {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const host = address.includes(':') ? `[${address}]` : address;
+  const text = BIND_TEXTS[code] ?? message;
+  return Object.assign(new Error(`listen tcp ${host}:${port}: bind: ${text}`), { code });
+}
