@@ -183,8 +183,10 @@ class NameWalk {
   readonly #length = new Uint8Array(POINTER_RANGE);
   /** By offset: pointers followed from here on. */
   readonly #pointers = new Uint8Array(POINTER_RANGE);
-  /** By offset: target of the first pointer from here on, 0 when there is none. */
-  readonly #target = new Uint16Array(POINTER_RANGE);
+  /** By offset: where the labels end that start here, with the root label or a pointer. */
+  readonly #stretchEnd = new Uint16Array(POINTER_RANGE);
+  /** By offset: where the labels end that the pointer at `#stretchEnd` leads to, 0 when there is no pointer. */
+  readonly #nextEnd = new Uint16Array(POINTER_RANGE);
   /** Label starts and pointers of the name being followed. */
   readonly #path = new Uint16Array(MAX_NAME_LENGTH + MAX_POINTERS);
 
@@ -198,30 +200,30 @@ class NameWalk {
 
   /** Checks the name at `offset`; returns the offset after it, or -1 when it is malformed or over the end. */
   name(offset: number): number {
-    const { bytes, base, end } = this;
+    const { bytes, base } = this;
     const path = this.#path;
+    let end = this.end;
     let at = offset;
     let after = -1;
     let depth = 0;
-    // Every pointer must aim below the start of the stretch of labels that it ends.
+    // A pointer leads to labels that lie wholly before this stretch of labels, which it ends.
     let stretch = offset;
     let tail = 0;
     let pointers = 0;
-    let target = 0;
+    let stretchEnd = 0;
+    let nextEnd = 0;
     let hops = 0;
     let written = 0;
     for (;;) {
-      if (at < POINTER_RANGE && this.#length[at] !== 0 && after !== -1) {
-        // Known from here on; the first pointer from here must aim below this stretch as well.
-        if (this.#target[at]! >= stretch) return -1;
+      // First: behind the end the notes are those of longer messages before.
+      if (at >= end) return this.#over(after);
+      if (at < POINTER_RANGE && after !== -1 && this.#length[at] !== 0) {
+        stretchEnd = this.#stretchEnd[at]!;
+        nextEnd = this.#nextEnd[at]!;
+        if (stretchEnd > end || nextEnd > stretch) return -1;
         tail = this.#length[at]!;
         pointers = this.#pointers[at]!;
-        target = this.#target[at]!;
         break;
-      }
-      if (at >= end) {
-        this.ranOut = true;
-        return -1;
       }
       const length = bytes[base + at]!;
       if (length <= MAX_LABEL_LENGTH) {
@@ -231,32 +233,37 @@ class NameWalk {
         at += length + 1;
         if (length !== 0) continue;
         if (after === -1) after = at;
+        stretchEnd = at;
         break;
       }
       if (length < 0xc0) return -1;
-      if (at + 1 >= end) {
-        this.ranOut = true;
-        return -1;
-      }
+      if (at + 1 >= end) return this.#over(after);
       const to = ((length & 0x3f) << 8) | bytes[base + at + 1]!;
       if (to >= stretch || to < HEADER_LENGTH || ++hops > MAX_POINTERS) return -1;
       if (after === -1) after = at + 2;
       path[depth++] = at;
+      end = stretch;
       stretch = to;
       at = to;
     }
-    return this.#remember(depth, tail, pointers, target) ? after : -1;
+    return this.#remember(depth, tail, pointers, stretchEnd, nextEnd) ? after : -1;
+  }
+
+  #over(after: number): -1 {
+    this.ranOut = after === -1;
+    return -1;
   }
 
   /** Notes for every place of the path how the name goes on, from its end backwards. */
-  #remember(depth: number, tail: number, pointers: number, target: number): boolean {
+  #remember(depth: number, tail: number, pointers: number, stretchEnd: number, nextEnd: number): boolean {
     const { bytes, base } = this;
     const path = this.#path;
     for (let i = depth - 1; i >= 0; i--) {
       const at = path[i]!;
       const length = bytes[base + at]!;
       if (length >= 0xc0) {
-        target = ((length & 0x3f) << 8) | bytes[base + at + 1]!;
+        nextEnd = stretchEnd;
+        stretchEnd = at + 2;
         if (++pointers > MAX_POINTERS) return false;
       } else {
         tail += length + 1;
@@ -265,7 +272,8 @@ class NameWalk {
       if (at < POINTER_RANGE) {
         this.#length[at] = tail;
         this.#pointers[at] = pointers;
-        this.#target[at] = target;
+        this.#stretchEnd[at] = stretchEnd;
+        this.#nextEnd[at] = nextEnd;
       }
     }
     return true;

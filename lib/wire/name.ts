@@ -21,7 +21,7 @@ export const LOWER: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
  * @param end end of the message, in bytes from `base`
  * @param into receives the name in wire form with its letter case kept; at least 255 bytes
  * @returns offset (from `base`) of the byte after the name, or -1 when the name is malformed: a label over 63 bytes,
- *   over 255 bytes in all, a pointer that does not point backwards, or the end of the message
+ *   over 255 bytes in all, a pointer to what does not lie wholly before the name that holds it, or the end of the message
  * @see RFC 1035 section 4.1.4
  */
 export function readName(packet: Uint8Array, base: number, offset: number, end: number, into: Uint8Array): number {
@@ -44,9 +44,10 @@ export function readName(packet: Uint8Array, base: number, offset: number, end: 
     }
     if (length < 0xc0 || at + 1 >= end || ++pointers > MAX_POINTERS) return -1;
     const target = ((length & 0x3f) << 8) | packet[base + at + 1]!;
-    // Strictly backwards: below the start of the name, then below every earlier target.
+    // Strictly backwards, to a prior occurrence: what is pointed to ends before the bytes start that led there.
     if (target >= limit || target < 12) return -1;
     if (after === -1) after = at + 2;
+    end = limit;
     limit = target;
     at = target;
   }

@@ -77,10 +77,11 @@ export function parseRecordTokens(
   const type = parseType(typeWord);
   if (type === undefined) throw new RecordTextError(`"${typeWord}" is not a record type`);
   const name = owner || parseZoneName(ownerWord, origin);
+  recordClass ??= CLASS.IN;
+  ttlSeconds ??= defaults.ttlSeconds ?? DEFAULT_TTL_SECONDS;
   try {
-    const rdata = parseRdata(type, new TextReader(tokens, origin, next + 1));
-    ttlSeconds ??= defaults.ttlSeconds ?? DEFAULT_TTL_SECONDS;
-    return { name, type, class: recordClass ?? CLASS.IN, ttlSeconds, rdata };
+    const rdata = parseRdata(type, new TextReader(tokens, origin, next + 1), recordClass);
+    return { name, type, class: recordClass, ttlSeconds, rdata };
   } catch (error) {
     if (error instanceof RecordTextError) throw new RecordTextError(`${formatType(type)}: ${error.message}`);
     throw error;
@@ -91,7 +92,7 @@ export function parseRecordTokens(
 export function formatRecord(record: ResourceRecord, separator = ' '): string {
   const { name, ttlSeconds, type, rdata } = record;
   const parts = [formatName(name), String(ttlSeconds), formatClass(record.class), formatType(type)];
-  const data = formatRdata(type, rdata);
+  const data = formatRdata(type, rdata, record.class);
   if (data !== '') parts.push(data);
   return parts.join(separator);
 }

@@ -231,7 +231,7 @@ class Decoder {
     }
     if (this.at > end) throw new Error(`the data of ${formatType(type)} is longer than its length`);
     parts.push(this.take(end - this.at));
-    return formatRdata(type, Buffer.concat(parts));
+    return formatRdata(type, Buffer.concat(parts), recordClass);
   }
 
   #opt(name: string, udpSize: number, ttl: number, end: number): void {

@@ -96,7 +96,8 @@ export class RdataWriter {
   }
 
   append(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#reserve(bytes.length));
+    const at = this.#reserve(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /** A length byte and the bytes. */

@@ -83,18 +83,25 @@ const LAYOUTS: readonly (Uint8Array | undefined)[] = Array.from(
 
 /** Steps (`LAYOUT`) for walking the data of `type`, or undefined when any bytes will do. Allocation-free. */
 export function findLayout(type: number, recordClass: number): Uint8Array | undefined {
-  // An address of class CH is something else (RFC 1035 section 3.4.1 is for class IN).
-  if (type > LARGEST_TYPE || (type === RRTYPE.A && recordClass === CLASS.CH)) return undefined;
-  return LAYOUTS[type];
+  return type > LARGEST_TYPE || isChaosAddress(type, recordClass) ? undefined : LAYOUTS[type];
+}
+
+/** An address of class CH is something else: RFC 1035 section 3.4.1 is for class IN. */
+function isChaosAddress(type: number, recordClass: number): boolean {
+  return type === RRTYPE.A && recordClass === CLASS.CH;
+}
+
+function findCodec(type: number, recordClass: number): RdataCodec | undefined {
+  return isChaosAddress(type, recordClass) ? undefined : CODECS.get(type);
 }
 
 /**
  * Wire form of the record data that `from` holds up to its end, in the type's own form or as `\# length hex`.
  * @throws RecordTextError
  */
-export function parseRdata(type: number, from: TextReader): Uint8Array {
+export function parseRdata(type: number, from: TextReader, recordClass: number = CLASS.IN): Uint8Array {
   const to = new RdataWriter();
-  const codec = CODECS.get(type);
+  const codec = findCodec(type, recordClass);
   const first = from.peek();
   const isGeneric = !codec || (first !== undefined && first.text === '\\#' && !first.quoted);
   (isGeneric ? generic : codec).parse(from, to);
@@ -122,19 +129,19 @@ function fitsLayout(layout: Uint8Array, rdata: Uint8Array): boolean {
 }
 
 /** Text of uncompressed record data; `\# length hex` for unknown types and for bytes that do not fit their type. */
-export function formatRdata(type: number, rdata: Uint8Array): string {
-  return formatKnown(type, rdata) ?? generic.format(new RdataReader(rdata));
+export function formatRdata(type: number, rdata: Uint8Array, recordClass: number = CLASS.IN): string {
+  return formatKnown(type, rdata, recordClass) ?? generic.format(new RdataReader(rdata));
 }
 
-function formatKnown(type: number, rdata: Uint8Array): string | undefined {
+function formatKnown(type: number, rdata: Uint8Array, recordClass: number): string | undefined {
   const from = new RdataReader(rdata);
-  const text = CODECS.get(type)?.format(from);
+  const text = findCodec(type, recordClass)?.format(from);
   return from.failed || from.left > 0 ? undefined : text;
 }
 
 /** Whether uncompressed bytes are data of `type`; any bytes are for a type without a codec. Cold path. */
-export function isValidRdata(type: number, rdata: Uint8Array): boolean {
-  return !CODECS.has(type) || formatKnown(type, rdata) !== undefined;
+export function isValidRdata(type: number, rdata: Uint8Array, recordClass: number = CLASS.IN): boolean {
+  return !findCodec(type, recordClass) || formatKnown(type, rdata, recordClass) !== undefined;
 }
 
 /** Where a domain name stands in rdata, and whether it may be written compressed (RFC 3597 section 4). */

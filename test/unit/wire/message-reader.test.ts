@@ -213,6 +213,16 @@ test('indexMessage: allocates nothing', (t) => {
   t.true(Math.min(...rounds.map((bytes) => Math.abs(bytes))) < 16_000, `${rounds.join(', ')} bytes`);
 });
 
+test('indexMessage: a label that leads behind the end finds nothing of a longer message before', (t) => {
+  const record = 'ff00 0001 00000005';
+  // At 23 in both: a label of 30 bytes, reached by a pointer. In the longer one it ends at a root label at 54.
+  const longer = bytes(`0001 8180 0000 0002 0000 0000 00 ${record} 0020 1e${'61'.repeat(30)}00 c017 ${record} 0000`);
+  const shorter = bytes(`0001 8180 0000 0002 0000 0000 00 ${record} 0002 1e61 c017 ${record} 0000`);
+  t.is(indexed(longer), 'OK');
+  t.is(shorter.length, 37);
+  t.is(indexed(shorter), 'FORMERR');
+});
+
 test('indexMessage: a query is a message too', (t) => {
   t.is(indexed(encodeQuery({ name: 'a.example.', edns: true })), 'OK');
   t.is(index.count, 0);

@@ -92,6 +92,14 @@ test('rdata: a text string over 255 bytes is cut into several', (t) => {
   t.deepEqual([rdata[0], rdata[256], rdata[512], rdata.length], [255, 255, 90, 603]);
 });
 
+test('rdata: unknown data up to 65,535 bytes, not more', (t) => {
+  for (const length of [257, 1000, 65_535]) {
+    t.is(parseRecord(`a. TYPE65280 \\# ${length} ${'ab'.repeat(length)}`).rdata.length, length);
+  }
+  const tooLong = `a. OPENPGPKEY ${'AAAA'.repeat(21_846)}`;
+  t.throws(() => parseRecord(tooLong), { message: 'OPENPGPKEY: the record data is over 65535 bytes' });
+});
+
 test('rdata: only names of the types of RFC 1035 may be compressed', (t) => {
   const names = (text: string): string[] => {
     const { type, rdata } = parseRecord(`a. 1 IN ${text}`);

@@ -19,6 +19,7 @@ const CASES: readonly (readonly [text: string, printed: string])[] = [
     '@ SOA ns hostmaster (\n 1 ; serial\n 2h 30m 1w 5 )',
     'example. 60 IN SOA ns.example. hostmaster.example. 1 7200 1800 604800 5',
   ],
+  ['www CH A \\# 3 00abcd', 'www.example. 60 CH A \\# 3 00abcd'],
   ['in 5 in a 192.0.2.1', 'in.example. 5 IN A 192.0.2.1'],
   ['5 5 A 192.0.2.1', '5.example. 5 IN A 192.0.2.1'],
 ];
