@@ -1,0 +1,70 @@
+// lib/plugins/forward/message.ts — worker. The query as it is sent to an upstream: the client's message, as the chain changed it.
+import type { Query } from '../../chain/query.ts';
+import { nameLength } from '../../wire/name.ts';
+import { RRTYPE } from '../../wire/types.ts';
+
+const HEADER_LENGTH = 12;
+const OPT_LENGTH = 11;
+const AD = 0x20;
+
+/** The client's message with the ID 0, or one of the same meaning when its question was replaced. */
+export function buildMessage(query: Query): Uint8Array {
+  const { packet, packetAt, packetLength } = query;
+  const message = query.renamed ? writeAnew(query) : packet.slice(packetAt, packetAt + packetLength);
+  message[0] = 0;
+  message[1] = 0;
+  if (query.authenticData) message[3]! |= AD;
+  if (query.renamed) return message;
+  const typeAt = query.questionEnd - 4;
+  message[typeAt] = query.qtype >>> 8;
+  message[typeAt + 1] = query.qtype;
+  if (query.hasEdns) writeOptFields(query, message, query.optionsAt - OPT_LENGTH);
+  return message;
+}
+
+/** Size and DO of the OPT record at `at`: plugins may have changed them. */
+function writeOptFields(query: Query, message: Uint8Array, at: number): void {
+  message[at + 3] = query.udpSize >>> 8;
+  message[at + 4] = query.udpSize;
+  message[at + 7] = (message[at + 7]! & 0x7f) | (query.dnssecOk ? 0x80 : 0);
+}
+
+/** Header, the question as it is now, and the client's OPT. */
+function writeAnew(query: Query): Uint8Array {
+  const { packet, packetAt, name, optionsLength } = query;
+  const length = nameLength(name);
+  const optAt = HEADER_LENGTH + length + 4;
+  const message = new Uint8Array(optAt + (query.hasEdns ? OPT_LENGTH + optionsLength : 0));
+  message[2] = packet[packetAt + 2]!;
+  message[3] = packet[packetAt + 3]!;
+  message[5] = 1;
+  message.set(name.subarray(0, length), HEADER_LENGTH);
+  message[optAt - 4] = query.qtype >>> 8;
+  message[optAt - 3] = query.qtype;
+  message[optAt - 2] = query.qclass >>> 8;
+  message[optAt - 1] = query.qclass;
+  if (!query.hasEdns) return message;
+  message[11] = 1;
+  message[optAt + 2] = RRTYPE.OPT;
+  message[optAt + 9] = optionsLength >>> 8;
+  message[optAt + 10] = optionsLength;
+  const from = packetAt + query.optionsAt;
+  message.set(packet.subarray(from, from + optionsLength), optAt + OPT_LENGTH);
+  writeOptFields(query, message, optAt);
+  return message;
+}
+
+/**
+ * A health probe: NS of `domain`, ID 0.
+ * @param domain wire form
+ */
+export function buildProbe(domain: Uint8Array, recursionDesired: boolean): Uint8Array {
+  const length = nameLength(domain);
+  const message = new Uint8Array(HEADER_LENGTH + length + 4);
+  message[2] = recursionDesired ? 1 : 0;
+  message[5] = 1;
+  message.set(domain.subarray(0, length), HEADER_LENGTH);
+  message[HEADER_LENGTH + length + 1] = RRTYPE.NS;
+  message[HEADER_LENGTH + length + 3] = 1;
+  return message;
+}

@@ -1,0 +1,71 @@
+// lib/plugins/forward/shared-state.ts — both kinds of thread. The numbers of one `forward` that all workers share.
+//
+// Rotation, concurrency and health are the server's, not a worker's: with two workers `max_concurrent 1000` is still 1000,
+// and an upstream that is down is down for both and probed by one.
+
+/** Upstreams a `forward` can have after host names were resolved; the TO words are bounded by 15 anyway. */
+export const MAX_UPSTREAMS = 128;
+const MAX_WORKERS = 256;
+
+const WORD = { ROBIN: 0, CONCURRENT: 1, FAILS: 16, PROBER: 16 + MAX_UPSTREAMS, OWN: 16 + 2 * MAX_UPSTREAMS } as const;
+
+/** Made at setup; crosses threads by reference. */
+export function createSharedState(): SharedArrayBuffer {
+  return new SharedArrayBuffer((WORD.OWN + MAX_WORKERS) * 4);
+}
+
+/** One worker's view. */
+export class SharedState {
+  readonly #words: Int32Array;
+  readonly #worker: number;
+
+  /** Gives back what this worker's predecessor held when it died. */
+  constructor(memory: SharedArrayBuffer, worker: number) {
+    this.#words = new Int32Array(memory);
+    this.#worker = worker % MAX_WORKERS;
+    Atomics.sub(this.#words, WORD.CONCURRENT, Atomics.exchange(this.#words, WORD.OWN + this.#worker, 0));
+    for (let i = 0; i < MAX_UPSTREAMS; i++) this.endProbe(i);
+  }
+
+  /** The next number of the rotation, from 1. */
+  turn(): number {
+    return (Atomics.add(this.#words, WORD.ROBIN, 1) + 1) >>> 0;
+  }
+
+  /** Counts a query in; false, and not counted, when `limit` are under way. */
+  enter(limit: number): boolean {
+    if (Atomics.add(this.#words, WORD.CONCURRENT, 1) >= limit) {
+      Atomics.sub(this.#words, WORD.CONCURRENT, 1);
+      return false;
+    }
+    this.#words[WORD.OWN + this.#worker]!++;
+    return true;
+  }
+
+  leave(): void {
+    this.#words[WORD.OWN + this.#worker]!--;
+    Atomics.sub(this.#words, WORD.CONCURRENT, 1);
+  }
+
+  /** Failed probes of upstream `i` since the last good one. */
+  fails(i: number): number {
+    return Atomics.load(this.#words, WORD.FAILS + i);
+  }
+
+  addFail(i: number): void {
+    Atomics.add(this.#words, WORD.FAILS + i, 1);
+  }
+
+  clearFails(i: number): void {
+    Atomics.store(this.#words, WORD.FAILS + i, 0);
+  }
+
+  /** Takes the right to probe upstream `i`; false when a worker has it. */
+  beginProbe(i: number): boolean {
+    return Atomics.compareExchange(this.#words, WORD.PROBER + i, 0, this.#worker + 1) === 0;
+  }
+
+  endProbe(i: number): void {
+    Atomics.compareExchange(this.#words, WORD.PROBER + i, this.#worker + 1, 0);
+  }
+}
