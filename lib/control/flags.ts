@@ -71,7 +71,7 @@ export function parseFlags(argv: readonly string[]): Flags | FlagsExit {
     const value = equals === -1 ? undefined : body.slice(equals + 1);
     if (isOneOf(SWITCHES, name)) {
       const on = value === undefined || TRUE_WORDS.has(value);
-      if (!on && !FALSE_WORDS.has(value!)) return misuse(`invalid boolean value "${value}" for -${name}: parse error`);
+      if (!on && !FALSE_WORDS.has(value)) return misuse(`invalid boolean value "${value}" for -${name}: parse error`);
       switches.set(name, on);
     } else if (isOneOf(TEXT_FLAGS, name)) {
       const text = value ?? argv[++at];

@@ -225,7 +225,7 @@ export class WorkerPool {
     slot.thread = undefined;
     for (const { type, settle } of slot.waiting) {
       if (type === 'prepared') {
-        settle(new ConfigError('LISTEN', `worker ${slot.worker} ended while it got ready: ${reason}`));
+        settle(new ConfigError('LISTEN', `worker ${slot.worker} ended while it got ready: ${reason.split('\n', 1)[0]}`));
       } else settle();
     }
     if (this.#stopping) return;
@@ -234,7 +234,9 @@ export class WorkerPool {
     this.replaced++;
     const livedMs = clock.monotonicMs() - slot.startedMs;
     slot.backoffMs =
-      livedMs >= HEALTHY_MS ? 0 : Math.min(MAX_BACKOFF_MS, slot.backoffMs === 0 ? 1 : Math.max(MIN_BACKOFF_MS, slot.backoffMs * 2));
+      livedMs >= HEALTHY_MS
+        ? 0
+        : Math.min(MAX_BACKOFF_MS, slot.backoffMs === 0 ? 1 : Math.max(MIN_BACKOFF_MS, slot.backoffMs * 2));
     log.error(`worker ${slot.worker} ended: ${reason}; starting another one`);
     if (slot.backoffMs <= 1) this.#replace(slot);
     else clock.after(slot.backoffMs, () => this.#replace(slot));

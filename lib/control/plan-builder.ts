@@ -1,0 +1,86 @@
+// Server blocks after setup -> the plan that workers carry out. Control thread.
+import { ConfigError } from '../base/errors.ts';
+import type { ListenerSettings } from '../chain/plugin.ts';
+import { checkClashes, groupByListener, type ListenerGroup } from '../config/listener-clash.ts';
+import type { ListenerPlan, ListenerScheme, Plan } from '../link/plan.ts';
+import type { MetricRegistry } from '../metrics/registry.ts';
+import { declareDropped } from '../plugins/prometheus/metrics.ts';
+import { formatServer, LISTENER_DEFAULTS, type BlockSetup } from './setup-context.ts';
+
+const SERVED_SCHEMES: readonly string[] = ['dns', 'tls', 'https'] satisfies ListenerScheme[];
+const TIMES = ['readTimeoutMs', 'writeTimeoutMs', 'idleTimeoutMs', 'maxQueriesPerConnection'] as const;
+
+/**
+ * Makes the plan: listeners grouped by scheme, address and port, each with the zones and blocks it serves.
+ *
+ * @throws ConfigError `ZONE_DUPLICATE` when two blocks claim one zone on one listener; `KEY` for a transport that is not
+ *   built
+ */
+export function buildPlan(blocks: readonly BlockSetup[], generation: number, metrics: MetricRegistry): Plan {
+  const bound = blocks.map((setup) => ({
+    block: setup.block,
+    addresses: setup.addresses,
+    hasView: setup.view !== '',
+  }));
+  checkClashes(bound);
+  const hasMetrics = blocks.some(({ services }) => services.some(({ kind }) => kind === 'metrics'));
+  return {
+    generation,
+    debug: blocks.some(({ listener }) => listener.debug),
+    blocks: blocks.map(({ zones, view, servers, chain }) => ({ zones, view, servers, chain })),
+    listeners: groupByListener(bound).map((group) => buildListener(group, blocks, hasMetrics ? metrics : undefined)),
+  };
+}
+
+function buildListener(
+  group: ListenerGroup,
+  blocks: readonly BlockSetup[],
+  metrics: MetricRegistry | undefined,
+): ListenerPlan {
+  const { scheme, address, port, members } = group;
+  const label = formatServer({ scheme, port }, address);
+  if (!SERVED_SCHEMES.includes(scheme)) {
+    const { file, line } = blocks[members[0]!.block]!.block;
+    throw new ConfigError('KEY', `${scheme}: this transport is not built into this program yet`, file, line);
+  }
+  const zones = new Map<string, { block: number; server: number }[]>();
+  for (const { block, key } of members) {
+    const served = zones.get(key.zone) ?? [];
+    if (served.length === 0) zones.set(key.zone, served);
+    served.push({ block, server: blocks[block]!.servers.indexOf(label) });
+  }
+  const settings = [...new Set(members.map(({ block }) => blocks[block]!.listener))];
+  return {
+    scheme: scheme as ListenerScheme,
+    address,
+    port,
+    zones: [...zones].map(([zone, served]) => ({ zone, blocks: served })),
+    anyClass: settings.some(({ anyClass }) => anyClass),
+    ...(metrics === undefined ? {} : { dropped: declareDropped(metrics, label) }),
+    ...mergeTimes(settings),
+  };
+}
+
+/** Of blocks that share a listener the last one that says something about a limit decides, as in CoreDNS. */
+function mergeTimes(settings: readonly ListenerSettings[]): Pick<ListenerSettings, (typeof TIMES)[number]> {
+  const merged = { ...LISTENER_DEFAULTS };
+  for (const listener of settings) {
+    for (const time of TIMES) if (listener[time] !== LISTENER_DEFAULTS[time]) merged[time] = listener[time];
+  }
+  const { readTimeoutMs, writeTimeoutMs, idleTimeoutMs, maxQueriesPerConnection } = merged;
+  return { readTimeoutMs, writeTimeoutMs, idleTimeoutMs, maxQueriesPerConnection };
+}
+
+/**
+ * The lines CoreDNS prints at start: one per zone and listener, `.:53`, `tls://example.org.:853`, `zone:port on ADDRESS`.
+ */
+export function describeListeners(plan: Plan): string[] {
+  return plan.listeners.flatMap(({ scheme, address, port, zones }) => {
+    const prefix = scheme === 'dns' ? '' : `${scheme}://`;
+    const suffix = address === '' ? '' : ` on ${address}`;
+    return zones
+      .map(({ zone }) => zone)
+      .sort()
+      .map((zone) => `${prefix}${zone}:${port}${suffix}`);
+  });
+}

@@ -1,0 +1,108 @@
+// The sources of the configuration in use, each with its tree: kept over a reload when nothing about them changed. Control.
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { SourceSpec } from '../chain/plugin.ts';
+import type { Source, SourceEnv } from '../sources/source.ts';
+import type { StoreWriter } from '../store/writer.ts';
+
+/** Starts a source; `startSource` of lib/sources, a fake in tests. */
+export type StartSource = (spec: SourceSpec, env: SourceEnv) => Promise<Source>;
+
+export type SourceTableEnv = {
+  readonly start: StartSource;
+  readonly writer: StoreWriter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly cells: Float64Array;
+};
+
+type Entry = { readonly spec: SourceSpec; readonly tree: number; source: Source | undefined };
+
+/** The sources one configuration asks for, until it is taken or given up. */
+export interface SourceClaims {
+  /** Tree of an equal source that runs already, or of a new one. */
+  readonly claim: (spec: SourceSpec) => number;
+  /** Starts the new ones. @throws ConfigError when one cannot be built */
+  start(): Promise<void>;
+  /** Waits for the first view of each, as long as it wants to be waited for. @returns those that are late */
+  waitReady(): Promise<readonly LateSource[]>;
+  /** These are the sources from now on; others end and their trees are given back. */
+  keep(): void;
+  /** Ends those that were started for nothing. */
+  abandon(): void;
+}
+
+export type LateSource = { readonly kind: string; readonly waitingFor: string };
+
+export class SourceTable {
+  readonly #env: SourceTableEnv;
+  #entries = new Map<string, Entry>();
+
+  constructor(env: SourceTableEnv) {
+    this.#env = env;
+  }
+
+  /** Kinds with a source that has no complete view yet, sorted, each once. */
+  waiting(kind: SourceSpec['kind']): boolean {
+    return [...this.#entries.values()].some(({ spec, source }) => spec.kind === kind && source?.isReady() !== true);
+  }
+
+  begin(): SourceClaims {
+    const before = this.#entries;
+    const claimed = new Map<string, Entry>();
+    const claim = (spec: SourceSpec): number => {
+      const key = `${spec.kind} ${spec.key}`;
+      const entry = claimed.get(key) ??
+        before.get(key) ?? { spec, tree: this.#env.writer.openTree(), source: undefined };
+      claimed.set(key, entry);
+      return entry.tree;
+    };
+    return {
+      claim,
+      start: async () => {
+        for (const entry of claimed.values()) entry.source ??= await this.#start(entry);
+      },
+      waitReady: () => this.#waitReady([...claimed.values()]),
+      keep: () => {
+        this.#entries = claimed;
+        this.#end([...before].filter(([key]) => !claimed.has(key)));
+      },
+      abandon: () => this.#end([...claimed].filter(([key]) => !before.has(key))),
+    };
+  }
+
+  /** Ends all sources; what they wrote stays, so that answers go on. */
+  stopAll(): void {
+    for (const { source } of this.#entries.values()) source?.stop();
+  }
+
+  #start({ spec, tree }: Entry): Promise<Source> {
+    const { start, writer, clock, log, cells } = this.#env;
+    return start(spec, { writer, tree, clock, log: log.forPlugin(spec.kind), cells });
+  }
+
+  async #waitReady(entries: readonly Entry[]): Promise<LateSource[]> {
+    const { clock } = this.#env;
+    const late: LateSource[] = [];
+    await Promise.all(
+      entries.map(async ({ spec, source }) => {
+        if (source === undefined || source.isReady()) return;
+        let cancel = (): void => {};
+        const timeout = new Promise<void>((resolve) => {
+          cancel = clock.after(source.startupTimeoutMs, resolve);
+        });
+        await Promise.race([source.ready, timeout]);
+        cancel();
+        if (!source.isReady()) late.push({ kind: spec.kind, waitingFor: source.waitingFor() });
+      }),
+    );
+    return late;
+  }
+
+  #end(entries: readonly (readonly [string, Entry])[]): void {
+    for (const [, { source, tree }] of entries) {
+      source?.stop();
+      this.#env.writer.dropTree(tree);
+    }
+  }
+}

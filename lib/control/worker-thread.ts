@@ -1,0 +1,37 @@
+// Starts a real worker thread for the pool. Control thread.
+import { Worker } from 'node:worker_threads';
+import type { FromWorker, WorkerStart } from '../link/messages.ts';
+import type { WorkerThread } from './pool.ts';
+
+/** A worker's heap beside the control thread's when that one is limited; its big data is outside of the heap. */
+const HEAP_SHARE = 0.5;
+const MIN_HEAP_MIB = 32;
+
+/** @param start what the thread is given as `workerData` */
+export function spawnWorker(start: WorkerStart): WorkerThread {
+  // Beside this file, as source or built.
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const worker = new Worker(new URL(`../worker/main.${extension}`, import.meta.url), {
+    workerData: start,
+    name: `worker ${start.worker}`,
+    ...limitHeap(),
+  });
+  let failure = '';
+  worker.on('error', (error: Error) => {
+    failure = error.stack ?? error.message;
+  });
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (run) => void worker.on('message', (message: FromWorker) => run(message)),
+    onExit: (run) => void worker.on('exit', (code) => run(failure === '' ? `exit code ${code}` : failure)),
+    terminate: () => void worker.terminate(),
+  };
+}
+
+/** Follows the limit that the launcher derived from the cgroup. */
+function limitHeap(): { resourceLimits?: { maxOldGenerationSizeMb: number } } {
+  const flag = process.execArgv.find((word) => word.startsWith('--max-old-space-size='));
+  if (flag === undefined) return {};
+  const controlMib = Number(flag.slice(flag.indexOf('=') + 1));
+  return { resourceLimits: { maxOldGenerationSizeMb: Math.max(MIN_HEAP_MIB, Math.floor(controlMib * HEAP_SHARE)) } };
+}
