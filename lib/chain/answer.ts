@@ -87,7 +87,7 @@ export class Answer {
     this.reset();
     const { packet, packetAt, questionEnd } = query;
     this.length = 12;
-    this.#ensure(questionEnd - 12);
+    this.reserve(questionEnd - 12);
     const { bytes, base } = this;
     for (let i = 12; i < questionEnd; i++) bytes[base + i] = packet[packetAt + i]!;
     this.length = questionEnd;
@@ -123,7 +123,7 @@ export class Answer {
   }
 
   /** Makes room for `size` more bytes; false when the message would pass 65,535 bytes (then it is marked truncated). */
-  #ensure(size: number): boolean {
+  reserve(size: number): boolean {
     const needed = this.length + size;
     if (needed <= this.#capacity) return true;
     if (needed > MAX_MESSAGE) {
@@ -146,7 +146,7 @@ export class Answer {
    */
   addAddresses(ttlSeconds: number, size: number, from: Uint8Array, at: number, count: number): void {
     const recordLength = 12 + size;
-    if (!this.#ensure(count * recordLength)) return;
+    if (!this.reserve(count * recordLength)) return;
     const { bytes, base, records } = this;
     const type = size === 4 ? RRTYPE.A : RRTYPE.AAAA;
     let to = base + this.length;
@@ -176,7 +176,7 @@ export class Answer {
     at: number,
     size: number,
   ): boolean {
-    if (!this.#ensure(12 + size)) return false;
+    if (!this.reserve(12 + size)) return false;
     const { bytes, base } = this;
     let to = base + this.length;
     this.records.push(section, this.length, type, this.length + 6, size);
@@ -195,7 +195,7 @@ export class Answer {
    */
   addPrepared(section: Section, type: number, record: Uint8Array, length: number, saved: number): void {
     const start = this.length;
-    if (!this.#ensure(length)) return;
+    if (!this.reserve(length)) return;
     this.putBytes(record, 0, length);
     this.records.push(section, start, type, start + 6, length - 12);
     this.saved += saved;
@@ -206,7 +206,7 @@ export class Answer {
    * @param ownerAt offset of a name already in the message (12: the question's)
    */
   beginRecordAt(section: Section, ownerAt: number, type: number, ttlSeconds: number): boolean {
-    if (!this.#ensure(12)) return false;
+    if (!this.reserve(12)) return false;
     this.#openOwnerAt = this.length;
     this.putShort(0xc000 | ownerAt);
     this.saved += this.#expandedLength(ownerAt) - 2;
@@ -215,7 +215,7 @@ export class Answer {
 
   /** Starts a record whose owner is the wire-form name at `name[at]`, compressed where possible. */
   beginRecord(section: Section, name: Uint8Array, at: number, type: number, ttlSeconds: number): boolean {
-    if (!this.#ensure(266)) return false;
+    if (!this.reserve(266)) return false;
     this.#openOwnerAt = this.length;
     this.writeName(name, at);
     return this.#beginFixed(section, type, ttlSeconds);
@@ -238,11 +238,11 @@ export class Answer {
   }
 
   putByte(value: number): void {
-    if (this.#ensure(1)) this.bytes[this.base + this.length++] = value;
+    if (this.reserve(1)) this.bytes[this.base + this.length++] = value;
   }
 
   putShort(value: number): void {
-    if (!this.#ensure(2)) return;
+    if (!this.reserve(2)) return;
     this.bytes[this.base + this.length++] = value >>> 8;
     this.bytes[this.base + this.length++] = value & 255;
   }
@@ -253,7 +253,7 @@ export class Answer {
   }
 
   putBytes(from: Uint8Array, at: number, length: number): void {
-    if (!this.#ensure(length)) return;
+    if (!this.reserve(length)) return;
     const { bytes } = this;
     let to = this.base + this.length;
     for (const end = at + length; at < end; at++) bytes[to++] = from[at]!;
@@ -262,7 +262,7 @@ export class Answer {
 
   /** Writes a wire-form name, pointing to the longest tail that stands in the message already. */
   writeName(name: Uint8Array, at = 0): void {
-    if (!this.#ensure(256)) return;
+    if (!this.reserve(256)) return;
     const start = this.length;
     for (let label = at; name[label] !== 0; label += name[label]! + 1) {
       const target = this.#findName(name, label);
@@ -339,7 +339,7 @@ export class Answer {
   copyBody(from: Uint8Array, base: number, index: RecordIndex, saved: number): boolean {
     this.length = this.questionEnd;
     const end = index.count === 0 ? this.questionEnd : index.endAt(index.count - 1);
-    if (!this.#ensure(end - this.questionEnd)) return false;
+    if (!this.reserve(end - this.questionEnd)) return false;
     const { bytes } = this;
     const shift = base - this.base;
     for (let to = this.base + this.questionEnd, stop = this.base + end; to < stop; to++) bytes[to] = from[to + shift]!;

@@ -1,10 +1,18 @@
 // The one place that sets header, OPT, TC and the final size of a reply. Worker.
-import { EDNS_OPTION, OPCODE, RCODE, RRTYPE } from '../wire/types.ts';
+import {
+  extendedErrorLength,
+  finishOpt,
+  nextOption,
+  OPT_LENGTH,
+  optionCode,
+  writeExtendedError,
+  writeOpt,
+} from '../wire/edns.ts';
+import { EDNS_OPTION, OPCODE, RCODE } from '../wire/types.ts';
 import type { Answer } from './answer.ts';
 import type { Query } from './query.ts';
 
-const OPT_LENGTH = 11;
-const NO_TEXT = new Uint8Array(0);
+const DO_FLAG = 0x8000;
 
 /**
  * Completes the reply in `answer` for `query`: drops records that do not fit (from the end; TC says so), writes the
@@ -18,7 +26,7 @@ export function finish(query: Query, answer: Answer): number {
     optLength = OPT_LENGTH;
     if (query.optionsLength !== 0) optLength += echoedLength(query, answer);
     if (answer.options.length !== 0) optLength += answer.options.length;
-    if (answer.ede !== -1) optLength += edeLength(answer);
+    if (answer.ede !== -1) optLength += extendedErrorLength(answer.edeText);
   }
   if (answer.length + optLength > query.sizeLimit) fit(answer, query.sizeLimit - optLength);
   writeHeader(query, answer);
@@ -27,7 +35,7 @@ export function finish(query: Query, answer: Answer): number {
   if (!query.hasEdns) return answer.length;
   bytes[base + 11]!++;
   if (bytes[base + 11] === 0) bytes[base + 10]!++;
-  return writeOpt(query, answer, optLength);
+  return appendOpt(query, answer, optLength);
 }
 
 function writeHeader(query: Query, answer: Answer): void {
@@ -71,25 +79,19 @@ function fit(answer: Answer, limit: number): void {
   answer.truncated = true;
 }
 
-function writeOpt(query: Query, answer: Answer, optLength: number): number {
-  const start = answer.length;
-  answer.putByte(0);
-  answer.putShort(RRTYPE.OPT);
+function appendOpt(query: Query, answer: Answer, optLength: number): number {
+  if (!answer.reserve(optLength)) return answer.length;
+  const { bytes, base } = answer;
+  const optAt = base + answer.length;
   // The client's own size comes back, as CoreDNS does it; `bufsize` lowers it.
-  answer.putShort(answer.rcode === RCODE.BADVERS ? 0 : query.udpSize);
-  answer.putByte(answer.rcode >>> 4);
-  answer.putByte(0);
-  answer.putShort(query.dnssecOk ? 0x8000 : 0);
-  answer.putShort(optLength - OPT_LENGTH);
-  if (optLength !== OPT_LENGTH) {
-    if (query.optionsLength !== 0) echoOptions(query, answer);
-    if (answer.options.length !== 0) answer.putBytes(answer.options, 0, answer.options.length);
-    if (answer.ede !== -1) writeEde(answer);
-  }
-  const length = answer.length;
-  // OPT is no record of the answer: what comes after (a second finish in tests) must not see it.
-  answer.length = start;
-  return length;
+  const udpSize = answer.rcode === RCODE.BADVERS ? 0 : query.udpSize;
+  let at = writeOpt(bytes, optAt, udpSize, answer.rcode, 0, query.dnssecOk ? DO_FLAG : 0);
+  if (optLength === OPT_LENGTH) return at - base;
+  at = echoOptions(query, answer, at);
+  for (let i = 0; i < answer.options.length; i++) bytes[at++] = answer.options[i]!;
+  if (answer.ede !== -1) at = writeExtendedError(bytes, at, answer.ede, answer.edeText);
+  finishOpt(bytes, optAt, at);
+  return at - base;
 }
 
 /** Options that go back to the client as they came (CoreDNS keeps these; see docs/differences.md). */
@@ -111,33 +113,22 @@ function echoedLength(query: Query, answer: Answer): number {
   const { packet } = query;
   let length = 0;
   for (let at = query.packetAt + query.optionsAt, end = at + query.optionsLength; at < end; ) {
-    const size = 4 + ((packet[at + 2]! << 8) | packet[at + 3]!);
-    if (isEchoed((packet[at]! << 8) | packet[at + 1]!, answer)) length += size;
-    at += size;
+    const next = nextOption(packet, at);
+    if (isEchoed(optionCode(packet, at), answer)) length += next - at;
+    at = next;
   }
   return length;
 }
 
-function echoOptions(query: Query, answer: Answer): void {
+function echoOptions(query: Query, answer: Answer, to: number): number {
   const { packet } = query;
+  const { bytes } = answer;
   for (let at = query.packetAt + query.optionsAt, end = at + query.optionsLength; at < end; ) {
-    const size = 4 + ((packet[at + 2]! << 8) | packet[at + 3]!);
-    if (isEchoed((packet[at]! << 8) | packet[at + 1]!, answer)) answer.putBytes(packet, at, size);
-    at += size;
+    const next = nextOption(packet, at);
+    if (isEchoed(optionCode(packet, at), answer)) while (at < next) bytes[to++] = packet[at++]!;
+    at = next;
   }
-}
-
-function edeLength(answer: Answer): number {
-  return 6 + Buffer.byteLength(answer.edeText);
-}
-
-/** RFC 8914 section 2. */
-function writeEde(answer: Answer): void {
-  const text = answer.edeText === '' ? NO_TEXT : Buffer.from(answer.edeText);
-  answer.putShort(EDNS_OPTION.EXTENDED_ERROR);
-  answer.putShort(2 + text.length);
-  answer.putShort(answer.ede);
-  answer.putBytes(text, 0, text.length);
+  return to;
 }
 
 /** What the header alone decides, before anything else is read. */

@@ -1,5 +1,6 @@
 // One question as the plugins see it: parsed once into buffers that are reused for every packet. Worker.
 import { HASH_SEED } from '../store/layout.ts';
+import { areOptionsWellFormed, findOption } from '../wire/edns.ts';
 import { LOWER, MAX_LABEL_LENGTH, MAX_NAME_LENGTH, formatName, nameLength, skipName } from '../wire/name.ts';
 import { finishHash, hashByte, hashBytes } from '../wire/hash.ts';
 import { RRTYPE } from '../wire/types.ts';
@@ -232,26 +233,8 @@ export class Query {
     return formatName(this.name);
   }
 
-  /** Offset in the packet of option `code`'s data and its length, or undefined. Cold path. */
-  findOption(code: number): { readonly at: number; readonly length: number } | undefined {
-    const { packet } = this;
-    let at = this.packetAt + this.optionsAt;
-    const end = at + this.optionsLength;
-    while (at + 4 <= end) {
-      const length = (packet[at + 2]! << 8) | packet[at + 3]!;
-      if (((packet[at]! << 8) | packet[at + 1]!) === code) return { at: at + 4, length };
-      at += 4 + length;
-    }
-    return undefined;
+  /** Where option `code` starts in `packet` (its code bytes, see lib/wire/edns.ts), or -1. */
+  findOption(code: number): number {
+    return findOption(this.packet, this.packetAt + this.optionsAt, this.optionsLength, code);
   }
-}
-
-/** Whether code/length/data triples fill exactly `length` bytes (RFC 6891 section 6.1.2). */
-function areOptionsWellFormed(packet: Uint8Array, at: number, length: number): boolean {
-  const end = at + length;
-  while (at < end) {
-    if (at + 4 > end) return false;
-    at += 4 + ((packet[at + 2]! << 8) | packet[at + 3]!);
-  }
-  return at === end;
 }

@@ -36,6 +36,9 @@ export const SLIM_BUCKETS: readonly number[] = [0.00025, 0.0025, 0.025, 0.25, 2.
 /** Cell of `coredns_panics_total` in every row: workers count a fault there without being told a number. */
 export const PANICS_CELL = 0;
 
+/** From a change in the cluster to its answer, in seconds: 0.001 doubling to 524.288. */
+export const PROGRAMMING_BUCKETS: readonly number[] = Array.from({ length: 20 }, (_, i) => 0.001 * 2 ** i);
+
 /** Cells a row can hold; declaring more is an error that names the metric. */
 export const ROW_CELLS = 65_536;
 

@@ -155,9 +155,8 @@ export class ListenerSockets {
     return this.#udp?.drops() ?? 0;
   }
 
-  /** Takes no more queries, finishes those of open connections for at most `graceMs`. */
-  async drain(graceMs: number): Promise<void> {
-    this.#udp?.close();
+  /** Takes no more connections and ends the open ones once their queries are answered, at most `graceMs` from now. */
+  async drainConnections(graceMs: number): Promise<void> {
     await this.#tcp.drain(graceMs);
   }
 

@@ -10,7 +10,7 @@ import { HANDLERS } from '../plugins/handlers.ts';
 import { StoreReader } from '../store/reader.ts';
 import { PacketLoop } from './loop.ts';
 import { PlanRunner } from './plan-runner.ts';
-import { createRandom } from './random.ts';
+import { randomUint32 } from '../io/random.ts';
 
 /** How often the heartbeat is raised while the event loop turns. */
 const HEARTBEAT_MS = 200;
@@ -41,7 +41,7 @@ const runner = new PlanRunner({
   log,
   store,
   cells,
-  random: createRandom(),
+  random: randomUint32,
   upstreams: () => createUpstreams(systemClock),
   loop,
   fatal: (message) => send({ type: 'fatal', message }),

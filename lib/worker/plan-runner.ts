@@ -15,6 +15,8 @@ import { RCODE } from '../wire/types.ts';
 import { ListenerSockets } from './listener-sockets.ts';
 import type { ListenerState, PacketLoop } from './loop.ts';
 
+const DRAIN_POLL_MS = 10;
+
 /** What the chains of every plan share in this worker. */
 export type RunnerEnv = {
   readonly worker: number;
@@ -102,10 +104,20 @@ export class PlanRunner {
     for (const close of dropped?.onClose ?? []) close();
   }
 
-  /** Stops taking connections and packets, finishes what is under way for at most `graceMs`. */
+  /**
+   * Ends the service: no new connections at once; datagrams are answered until no query waits any more, so that none is
+   * lost that came before the last one was sent. At most `graceMs`.
+   */
   async stop(graceMs: number): Promise<void> {
     this.discard();
-    await Promise.all([...this.#sockets.values()].map((sockets) => sockets.drain(graceMs)));
+    const { clock, loop } = this.#env;
+    const endMs = clock.monotonicMs() + graceMs;
+    await Promise.all([...this.#sockets.values()].map((sockets) => sockets.drainConnections(graceMs)));
+    while (loop.waiting > 0 && clock.monotonicMs() < endMs) {
+      await new Promise<void>((resolve) => void setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    for (const sockets of this.#sockets.values()) sockets.close();
+    this.#sockets.clear();
     for (const close of this.#active?.onClose ?? []) close();
     this.#active = undefined;
   }

@@ -13,7 +13,7 @@ export function createNsidHandler({ option }: NsidOptions, { next }: Env): Handl
   }
 
   return function nsid(query, answer) {
-    if (query.optionsLength === 0 || query.findOption(EDNS_OPTION.NSID) === undefined) return next(query, answer);
+    if (query.optionsLength === 0 || query.findOption(EDNS_OPTION.NSID) === -1) return next(query, answer);
     const result = next(query, answer);
     if (typeof result === 'object') return result.then((outcome) => add(answer, outcome));
     return add(answer, result);

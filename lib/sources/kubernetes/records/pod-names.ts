@@ -11,8 +11,6 @@ export class PodNames {
   readonly #writer: StoreWriter;
   readonly #tree: number;
   readonly #changed: () => void;
-  /** Address of each Pod that has a name. */
-  readonly #addressOf = new Map<string, string>();
   /** Pods that share a name: host network, or an address used again. */
   readonly #sharers = new Map<string, number>();
 
@@ -22,19 +20,13 @@ export class PodNames {
     this.#changed = changed;
   }
 
-  /** A Pod that is being deleted when it is first seen has no name; one that had a name keeps it until it is gone. */
   change(now: Pod | undefined, before: Pod | undefined): void {
-    const { key, namespace } = (now ?? before)!;
-    const old = this.#addressOf.get(key);
-    const isNew = old === undefined && before === undefined;
-    const address = now && !(now.deleting && (isNew || old === undefined)) ? now.podIp : '';
-    if (address === (old ?? '')) return;
-    if (old !== undefined) this.#release(namespace, old);
-    if (address === '') this.#addressOf.delete(key);
-    else {
-      this.#addressOf.set(key, address);
-      this.#claim(namespace, address);
-    }
+    const { namespace } = (now ?? before)!;
+    const address = now?.podIp ?? '';
+    const old = before?.podIp ?? '';
+    if (address === old) return;
+    if (old !== '') this.#release(namespace, old);
+    if (address !== '') this.#claim(namespace, address);
     this.#changed();
   }
 
