@@ -129,7 +129,7 @@ export function makeEnv(
     store: undefined as never,
     upstreams: { open },
     cells: options.cells ?? new Float64Array(65_536),
-    random: options.random ?? (() => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0)),
+    random: options.random ?? (() => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) >>> 12),
     resolve: () => Outcome.FAILED,
     fatal() {},
     onClose: (run) => void closers.push(run),
