@@ -89,23 +89,26 @@ export class MessageHeaders {
 export type SendCounters = { sent: number; readonly sendErrors: Map<string, number> };
 
 /**
- * Sends headers `0 .. count` in as few calls as possible. A message that the kernel refuses is counted and skipped; a full
+ * Sends headers `first .. end` in as few calls as possible. A message that the kernel refuses is counted and skipped; a full
  * send buffer is waited for once, then the rest is dropped and counted.
  *
+ * @param failed told of every message that did not leave, by index
  * @returns messages sent
  */
 export function sendAll(
   libc: Libc,
   fd: number,
   headers: MessageHeaders,
-  count: number,
+  first: number,
+  end: number,
   counters: SendCounters,
+  failed?: (index: number, errno: number) => void,
 ): number {
-  let done = 0;
+  let done = first;
   let sent = 0;
   let waited = false;
-  while (done < count) {
-    const taken = libc.sendmmsg(fd, headers.address + done * MMSGHDR.SIZE, count - done, LINUX.MSG_DONTWAIT);
+  while (done < end) {
+    const taken = libc.sendmmsg(fd, headers.address + done * MMSGHDR.SIZE, end - done, LINUX.MSG_DONTWAIT);
     if (taken > 0) {
       done += taken;
       sent += taken;
@@ -113,14 +116,15 @@ export function sendAll(
     }
     const errno = libc.errno();
     if (errno === EINTR) continue;
-    if ((errno === EAGAIN || errno === ENOBUFS) && !waited) {
+    const isFull = errno === EAGAIN || errno === ENOBUFS;
+    if (isFull && !waited) {
       waited = true;
       waitWritable(libc, fd);
       continue;
     }
-    const lost = errno === EAGAIN || errno === ENOBUFS ? count - done : 1;
-    countError(counters.sendErrors, errno, lost);
-    done += lost;
+    const next = isFull ? end : done + 1;
+    countError(counters.sendErrors, errno, next - done);
+    for (; done < next; done++) failed?.(done, errno);
   }
   counters.sent += sent;
   return sent;

@@ -178,7 +178,7 @@ class MmsgBatch implements UdpBatch {
     }
     handler.end();
     if (!this.#open) return;
-    if (replies > 0) sendAll(this.#libc, this.#fd, this.#tx, replies, counters);
+    if (replies > 0) sendAll(this.#libc, this.#fd, this.#tx, 0, replies, counters);
     if (this.#controlSpace > 0) for (let i = 0; i < count; i++) this.#rx.setControlLength(i, this.#controlSpace);
   }
 
@@ -270,7 +270,7 @@ class MmsgBatch implements UdpBatch {
     const count = this.#lateCount;
     this.#lateCount = 0;
     if (count === 0 || !this.#open) return;
-    const sent = sendAll(this.#libc, this.#fd, this.#late, count, this.counters);
+    const sent = sendAll(this.#libc, this.#fd, this.#late, 0, count, this.counters);
     this.counters.deferredDropped += count - sent;
   }
 

@@ -13,11 +13,21 @@ export type UdpChoice = { readonly kind: 'mmsg' | 'dgram'; readonly reason: stri
 
 const SELF_TEST_MS = 1000;
 let choice: Promise<UdpChoice> | undefined;
+let settled: UdpChoice | undefined;
 
 /** The same for the whole life of a thread; the first call tries recvmmsg out on the loopback interface. */
 export function chooseUdp(): Promise<UdpChoice> {
-  choice ??= decide(process.env[UDP_VARIABLE] ?? '');
+  choice ??= decide(process.env[UDP_VARIABLE] ?? '').then((found) => {
+    settled = found;
+    return found;
+  });
   return choice;
+}
+
+/** The calls when recvmmsg was chosen; undefined when dgram was, or nothing has been chosen yet. */
+export function chosenLibc(): Libc | undefined {
+  const libc = settled?.kind === 'mmsg' ? loadLibc() : undefined;
+  return typeof libc === 'string' ? undefined : libc;
 }
 
 async function decide(forced: string): Promise<UdpChoice> {

@@ -1,0 +1,238 @@
+// Queries to one nameserver by UDP: random IDs on a few random ports that are replaced all the time. Worker.
+//
+// Whoever wants to forge a reply must guess which of the open ports a query took and its ID, both from a cryptographic source, and
+// has to repeat the question (RFC 5452). A wrong datagram is counted and ignored; it never ends the wait (CVE-2023-28452).
+import type { UpstreamReply, UpstreamTarget } from '../chain/plugin.ts';
+import { randomUint16, randomUint32 } from './random.ts';
+import { formatAddressPort } from './socket-address.ts';
+import { type TimerWheel, WheelEntry } from './timer-wheel.ts';
+import { UpstreamError, errorKindOf, formatGoErrno } from './upstream-error.ts';
+import { PendingQuery, noQuestionError } from './upstream-pending.ts';
+import type { PortUser, UdpPort, UdpPorts } from './upstream-ports.ts';
+
+/** Ports of one upstream that are open for new queries. */
+const MAX_PORTS = 16;
+/** Queries a port serves before another one takes its place. */
+const MAX_USES = 512;
+/** Queries one worker may have out at one upstream by UDP. */
+export const MAX_IN_FLIGHT = 16_384;
+const MAX_ID_TRIES = 16;
+const MAX_SPARE = 1024;
+const MIN_EXPIRE_MS = 100;
+
+/** Totals of one upstream, UDP and TCP together. */
+export type UpstreamCounters = {
+  sent: number;
+  received: number;
+  timeouts: number;
+  /** Datagrams with an ID or a question that nobody asked. */
+  mismatches: number;
+  /** Queries refused because too many were out. */
+  overloads: number;
+  /** Sockets opened: source ports and connections. */
+  opened: number;
+};
+
+export class UdpUpstream {
+  readonly #ports: () => UdpPorts;
+  readonly #wheel: TimerWheel;
+  readonly #target: UpstreamTarget;
+  readonly #remote: string;
+  readonly #counters: UpstreamCounters;
+  readonly #open: (Source | undefined)[] = [];
+  /** The open ones, and the retired ones that still wait for a reply. */
+  readonly #sources = new Set<Source>();
+  readonly #spare: PendingQuery[] = [];
+  /** Source of the queries of this turn: one call sends them all. */
+  #current: Source | undefined;
+  #inFlight = 0;
+
+  constructor(ports: () => UdpPorts, wheel: TimerWheel, target: UpstreamTarget, counters: UpstreamCounters) {
+    this.#ports = ports;
+    this.#wheel = wheel;
+    this.#target = target;
+    this.#remote = formatAddressPort(target.address, target.port);
+    this.#counters = counters;
+  }
+
+  exchange(message: Uint8Array, timeoutMs: number): Promise<UpstreamReply> {
+    return new Promise((resolve, reject) => {
+      if (this.#inFlight >= MAX_IN_FLIGHT) {
+        this.#counters.overloads++;
+        return reject(new UpstreamError('overload', `udp ${this.#remote}: too many queries in flight`));
+      }
+      const pending = this.#spare.pop() ?? new PendingQuery();
+      if (!pending.setQuestion(message)) return reject(noQuestionError());
+      const source = this.#pickSource();
+      if (source instanceof Error) return reject(source);
+      pending.resolve = resolve;
+      pending.reject = reject;
+      source.add(pending);
+      this.#inFlight++;
+      this.#counters.sent++;
+      this.#wheel.schedule(pending, timeoutMs);
+      source.port.send(message, pending.id);
+      return undefined;
+    });
+  }
+
+  #pickSource(): Source | UpstreamError {
+    if (this.#current?.isFit()) return this.#current;
+    const index = randomUint32() % MAX_PORTS;
+    let source = this.#open[index];
+    if (!source?.isFit()) {
+      source?.retire();
+      try {
+        source = this.#openSource(index);
+      } catch (error) {
+        const { syscall = 'socket', code = '' } = error as NodeJS.ErrnoException;
+        return new UpstreamError('network', `dial udp ${this.#remote}: ${syscall}: ${formatGoErrno(code)}`);
+      }
+    }
+    if (this.#current === undefined) queueMicrotask(this.#endTurn);
+    this.#current = source;
+    return source;
+  }
+
+  readonly #endTurn = (): void => {
+    this.#current = undefined;
+  };
+
+  #openSource(index: number): Source {
+    const { address, port, sourceAddress } = this.#target;
+    const target = sourceAddress === undefined ? { address, port } : { address, port, sourceAddress };
+    const source = new Source(this, (user) => this.#ports().open(target, user));
+    this.#counters.opened++;
+    this.#open[index] = source;
+    this.#sources.add(source);
+    this.#wheel.schedule(source, Math.max(MIN_EXPIRE_MS, this.#target.expireMs));
+    return source;
+  }
+
+  /** Hands the reply to whoever waits for it; anything else is counted and forgotten. */
+  settle(source: Source, pending: PendingQuery | undefined, bytes: Uint8Array, length: number): void {
+    this.#counters.received++;
+    if (!pending?.isAnsweredBy(bytes, length)) {
+      this.#counters.mismatches++;
+      return;
+    }
+    this.#release(source, pending);
+    pending.resolve({ bytes, length, reused: source.uses > 1 });
+    this.#recycle(pending);
+  }
+
+  fail(source: Source, pending: PendingQuery, code: string): void {
+    const text = `read udp ${source.port.formatLocal()}->${this.#remote}: read: ${formatGoErrno(code)}`;
+    this.#release(source, pending);
+    pending.reject(new UpstreamError(errorKindOf(code), text));
+    this.#recycle(pending);
+  }
+
+  timeOut(source: Source, pending: PendingQuery): void {
+    const text = `read udp ${source.port.formatLocal()}->${this.#remote}: i/o timeout`;
+    this.#counters.timeouts++;
+    this.#release(source, pending);
+    pending.reject(new UpstreamError('timeout', text));
+    this.#recycle(pending);
+  }
+
+  #release(source: Source, pending: PendingQuery): void {
+    this.#inFlight--;
+    this.#wheel.cancel(pending);
+    source.remove(pending);
+  }
+
+  #recycle(pending: PendingQuery): void {
+    if (this.#spare.length < MAX_SPARE) this.#spare.push(pending);
+  }
+
+  /** Takes the source out of the open ones; it lives until its last query is done. */
+  forget(source: Source): void {
+    this.#wheel.cancel(source);
+    const index = this.#open.indexOf(source);
+    if (index !== -1) this.#open[index] = undefined;
+    if (this.#current === source) this.#current = undefined;
+  }
+
+  /** The source's socket is closed. */
+  drop(source: Source): void {
+    this.#sources.delete(source);
+  }
+
+  /** Queries that are out fail. */
+  close(): void {
+    for (const source of this.#sources) {
+      source.retire();
+      source.fail('ERR_CLOSED', -1);
+    }
+  }
+}
+
+/** One source port and the queries that are out on it. */
+class Source extends WheelEntry implements PortUser {
+  readonly port: UdpPort;
+  uses = 0;
+  readonly #upstream: UdpUpstream;
+  readonly #pending = new Map<number, PendingQuery>();
+  #retired = false;
+
+  constructor(upstream: UdpUpstream, open: (user: PortUser) => UdpPort) {
+    super();
+    this.#upstream = upstream;
+    this.port = open(this);
+  }
+
+  isFit(): boolean {
+    return !this.#retired && this.uses < MAX_USES;
+  }
+
+  /** Gives the query an ID that nobody on this port has. */
+  add(pending: PendingQuery): void {
+    let id = randomUint16();
+    // At most MAX_USES of 65,536 are taken.
+    for (let tries = 0; this.#pending.has(id); tries++) id = tries < MAX_ID_TRIES ? randomUint16() : (id + 1) & 0xffff;
+    pending.id = id;
+    pending.onExpire = this.#onExpire;
+    this.#pending.set(id, pending);
+    this.uses++;
+  }
+
+  readonly #onExpire = (pending: PendingQuery): void => this.#upstream.timeOut(this, pending);
+
+  remove(pending: PendingQuery): void {
+    this.#pending.delete(pending.id);
+    if (this.#retired && this.#pending.size === 0) this.#close();
+  }
+
+  #close(): void {
+    this.port.close();
+    this.#upstream.drop(this);
+  }
+
+  receive(bytes: Uint8Array, length: number): void {
+    const pending = length < 2 ? undefined : this.#pending.get((bytes[0]! << 8) | bytes[1]!);
+    this.#upstream.settle(this, pending, bytes, length);
+  }
+
+  fail(code: string, id: number): void {
+    if (id === -1) {
+      for (const pending of this.#pending.values()) this.#upstream.fail(this, pending, code);
+      return;
+    }
+    const pending = this.#pending.get(id);
+    if (pending) this.#upstream.fail(this, pending, code);
+  }
+
+  /** The port is old. */
+  expire(): void {
+    this.retire();
+  }
+
+  /** Takes no more queries; those that are out may still be answered. */
+  retire(): void {
+    if (this.#retired) return;
+    this.#retired = true;
+    this.#upstream.forget(this);
+    if (this.#pending.size === 0) this.#close();
+  }
+}

@@ -1,0 +1,121 @@
+// All upstream nameservers of a worker's plan: who names one alike shares its sockets. Worker.
+import type { Clock } from '../base/clock.ts';
+import type { Upstream, UpstreamReply, Upstreams, UpstreamTarget } from '../chain/plugin.ts';
+import { formatAddressPort } from './socket-address.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import { chosenLibc } from './udp.ts';
+import { DgramPorts, type UdpPorts } from './upstream-ports.ts';
+import { MmsgPorts } from './upstream-ports-mmsg.ts';
+import { StreamUpstream } from './upstream-stream.ts';
+import { type UpstreamCounters, UdpUpstream } from './upstream-udp.ts';
+
+const WHEEL_TICK_MS = 10;
+
+/** `Upstreams` with an end and a look inside. */
+export interface OwnedUpstreams extends Upstreams {
+  /** One entry for each nameserver that is open. */
+  counters(): readonly { readonly address: string; readonly counters: UpstreamCounters }[];
+  /** Fails what is under way and closes all sockets. */
+  close(): void;
+}
+
+/**
+ * Makes the upstreams of a plan. Nothing is opened before the first exchange.
+ *
+ * @param ports how UDP is done; as `chooseUdp` found unless told
+ */
+export function createUpstreams(clock: Clock, ports: () => UdpPorts = createPorts): OwnedUpstreams {
+  return new PlanUpstreams(clock, ports);
+}
+
+function createPorts(): UdpPorts {
+  const libc = chosenLibc();
+  return libc ? new MmsgPorts(libc) : new DgramPorts();
+}
+
+class PlanUpstreams implements OwnedUpstreams {
+  readonly #clock: Clock;
+  readonly #wheel: TimerWheel;
+  readonly #createPorts: () => UdpPorts;
+  readonly #shared = new Map<string, SharedUpstream>();
+  #ports: UdpPorts | undefined;
+
+  constructor(clock: Clock, ports: () => UdpPorts) {
+    this.#clock = clock;
+    this.#wheel = new TimerWheel(clock, WHEEL_TICK_MS);
+    this.#createPorts = ports;
+  }
+
+  open(target: UpstreamTarget): Upstream {
+    const key = JSON.stringify(target, Object.keys(target).toSorted().concat('serverName', 'ca', 'cert', 'key'));
+    let shared = this.#shared.get(key);
+    if (!shared) {
+      const counters = { sent: 0, received: 0, timeouts: 0, mismatches: 0, overloads: 0, opened: 0 };
+      const udp = new UdpUpstream(() => (this.#ports ??= this.#createPorts()), this.#wheel, target, counters);
+      const stream = new StreamUpstream(this.#wheel, this.#clock, target, counters);
+      shared = new SharedUpstream(target, udp, stream, counters, () => this.#shared.delete(key));
+      this.#shared.set(key, shared);
+    }
+    return shared.use();
+  }
+
+  counters(): readonly { readonly address: string; readonly counters: UpstreamCounters }[] {
+    return [...this.#shared.values()].map(({ address, counters }) => ({ address, counters }));
+  }
+
+  close(): void {
+    for (const shared of this.#shared.values()) shared.close();
+    this.#shared.clear();
+    this.#ports?.close();
+    this.#wheel.close();
+  }
+}
+
+/** The sockets to one nameserver, open while anybody uses them. */
+class SharedUpstream {
+  readonly address: string;
+  readonly counters: UpstreamCounters;
+  readonly #udp: UdpUpstream;
+  readonly #stream: StreamUpstream;
+  readonly #isTls: boolean;
+  readonly #forget: () => void;
+  #users = 0;
+
+  constructor(
+    target: UpstreamTarget,
+    udp: UdpUpstream,
+    stream: StreamUpstream,
+    counters: UpstreamCounters,
+    forget: () => void,
+  ) {
+    this.#udp = udp;
+    this.#stream = stream;
+    this.#isTls = target.tls !== undefined;
+    this.address = formatAddressPort(target.address, target.port);
+    this.counters = counters;
+    this.#forget = forget;
+  }
+
+  use(): Upstream {
+    this.#users++;
+    let open = true;
+    return {
+      exchange: (message, transport, timeoutMs) => this.#exchange(message, transport, timeoutMs),
+      close: () => {
+        if (open && --this.#users === 0) this.close();
+        open = false;
+      },
+    };
+  }
+
+  #exchange(message: Uint8Array, transport: 'udp' | 'tcp', timeoutMs: number): Promise<UpstreamReply> {
+    const isStream = transport === 'tcp' || this.#isTls;
+    return isStream ? this.#stream.exchange(message, timeoutMs) : this.#udp.exchange(message, timeoutMs);
+  }
+
+  close(): void {
+    this.#forget();
+    this.#udp.close();
+    this.#stream.close();
+  }
+}
