@@ -55,6 +55,9 @@ export class Answer {
   #openSection: Section = SECTION.ANSWER;
   #openOwnerAt = 0;
   #openType = 0;
+  #openSaved = 0;
+  /** Whether a part of the open record found no room. */
+  #openCut = false;
 
   /** `ownBytes`: size of a buffer of its own; without it `attach` must be called first. */
   constructor(ownBytes: number = FIRST_OWN_BYTES) {
@@ -128,6 +131,7 @@ export class Answer {
     if (needed <= this.#capacity) return true;
     if (needed > MAX_MESSAGE) {
       this.truncated = true;
+      this.#openCut = true;
       return false;
     }
     const larger = new Uint8Array(Math.min(MAX_MESSAGE, Math.max(needed, this.#capacity * 2)));
@@ -140,13 +144,18 @@ export class Answer {
   }
 
   /**
-   * Appends `count` address records owned by the question's name.
+   * Appends `count` address records owned by the question's name, or as many as there is room for; TC says so.
    * @param size 4 (A) or 16 (AAAA)
    * @param from addresses one after the other at `from[at]`
    */
   addAddresses(ttlSeconds: number, size: number, from: Uint8Array, at: number, count: number): void {
     const recordLength = 12 + size;
-    if (!this.reserve(count * recordLength)) return;
+    const room = Math.floor((MAX_MESSAGE - this.length) / recordLength);
+    if (count > room) {
+      this.truncated = true;
+      count = room;
+    }
+    this.reserve(count * recordLength);
     const { bytes, base, records } = this;
     const type = size === 4 ? RRTYPE.A : RRTYPE.AAAA;
     let to = base + this.length;
@@ -207,7 +216,7 @@ export class Answer {
    */
   beginRecordAt(section: Section, ownerAt: number, type: number, ttlSeconds: number): boolean {
     if (!this.reserve(12)) return false;
-    this.#openOwnerAt = this.length;
+    this.#open();
     this.putShort(0xc000 | ownerAt);
     this.saved += this.#expandedLength(ownerAt) - 2;
     return this.#beginFixed(section, type, ttlSeconds);
@@ -216,9 +225,15 @@ export class Answer {
   /** Starts a record whose owner is the wire-form name at `name[at]`, compressed where possible. */
   beginRecord(section: Section, name: Uint8Array, at: number, type: number, ttlSeconds: number): boolean {
     if (!this.reserve(266)) return false;
-    this.#openOwnerAt = this.length;
+    this.#open();
     this.writeName(name, at);
     return this.#beginFixed(section, type, ttlSeconds);
+  }
+
+  #open(): void {
+    this.#openOwnerAt = this.length;
+    this.#openSaved = this.saved;
+    this.#openCut = false;
   }
 
   #beginFixed(section: Section, type: number, ttlSeconds: number): boolean {
@@ -229,8 +244,13 @@ export class Answer {
     return true;
   }
 
-  /** Closes the record: sets RDLENGTH and indexes it. */
+  /** Closes the record: sets RDLENGTH and indexes it. One that found no room in whole is taken back; TC says so. */
   endRecord(): void {
+    if (this.#openCut) {
+      this.length = this.#openOwnerAt;
+      this.saved = this.#openSaved;
+      return;
+    }
     const rdataLength = this.length - this.#openTtlAt - 6;
     this.bytes[this.base + this.#openTtlAt + 4] = rdataLength >>> 8;
     this.bytes[this.base + this.#openTtlAt + 5] = rdataLength & 255;
