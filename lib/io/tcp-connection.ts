@@ -13,7 +13,7 @@ const MAX_BATCH = 32;
 /** Reading stops while this many queries of one connection wait for an answer. */
 export const MAX_PENDING = 128;
 /** Reading stops while this many bytes of replies have not left. */
-export const MAX_UNSENT_BYTES = 256 * 1024;
+export const MAX_UNSENT_BYTES = 262_144;
 /** How long the peer may take to close its half after ours; only then unread bytes cannot turn FIN into RST. */
 const LINGER_MS = 1000;
 

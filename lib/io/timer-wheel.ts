@@ -9,7 +9,7 @@ const EXPIRING = 2;
 /** Something with at most one deadline in one wheel. */
 export abstract class WheelEntry {
   /** The wheel's own; leave alone. */
-  wheelState = IDLE;
+  wheelState: number = IDLE;
   wheelTick = 0;
   wheelNext: WheelEntry | undefined;
   wheelPrevious: WheelEntry | undefined;
