@@ -215,8 +215,8 @@ export class Answer {
    * @param ownerAt offset of a name already in the message (12: the question's)
    */
   beginRecordAt(section: Section, ownerAt: number, type: number, ttlSeconds: number): boolean {
-    if (!this.reserve(12)) return false;
     this.#open();
+    if (!this.reserve(12)) return false;
     this.putShort(0xc000 | ownerAt);
     this.saved += this.#expandedLength(ownerAt) - 2;
     return this.#beginFixed(section, type, ttlSeconds);
@@ -224,8 +224,8 @@ export class Answer {
 
   /** Starts a record whose owner is the wire-form name at `name[at]`, compressed where possible. */
   beginRecord(section: Section, name: Uint8Array, at: number, type: number, ttlSeconds: number): boolean {
-    if (!this.reserve(266)) return false;
     this.#open();
+    if (!this.reserve(266)) return false;
     this.writeName(name, at);
     return this.#beginFixed(section, type, ttlSeconds);
   }
