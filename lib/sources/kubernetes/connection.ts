@@ -45,8 +45,8 @@ export class Connection {
     const request = { path, verb, signal: this.#controller.signal, ...(accept === undefined ? {} : { accept }) };
     const response = await this.#orFault(this.#transport.get(request));
     this.#kindWhenQuiet = 'idle';
-    this.#quietLimitMs = quietLimitMs;
     this.#heard();
+    this.quietLimitMs = quietLimitMs;
     if (response.status !== 200) throw await this.#readRefusal(response);
     return this.#read(response.body);
   }

@@ -57,7 +57,8 @@ const SHORT_WATCH_MS = 1000;
 const PROBE_DELAY_MS = 5000;
 /** A refused streaming list is tried again after so long: the server may have been upgraded. */
 const STREAMING_RETRY_MS = 3_600_000;
-const STREAMING_FORBIDDEN_MS = 60_000;
+/** After another trouble with a streaming list, lists are paged for so long. */
+const STREAMING_REST_MS = 60_000;
 /** Bytes handled before other work gets a turn. */
 const TURN_BYTES = 32_768;
 
@@ -89,6 +90,8 @@ export class Reflector<T extends ObjectIdentity> {
   /** Last resourceVersion as the server wrote it; '' before the first list. Never goes back but by a rewind. */
   #version = '';
   #needsList = true;
+  /** The connection at work is to deliver a list and has not yet. */
+  #listing = false;
   /** What the next list asks for: at least this version, or '' for the newest there is. */
   #listVersion = '';
   #nextListMs = Number.NEGATIVE_INFINITY;
@@ -100,6 +103,8 @@ export class Reflector<T extends ObjectIdentity> {
   #badLinesInRow = 0;
   #refusalsInRow = 0;
   #heardEvents = false;
+  /** When the watch asked to be ended. */
+  #watchSeconds = 0;
   #suspectsRewind = false;
   #cancelProbe: CancelTimer | undefined;
   #verb: 'list' | 'watch' = 'list';
@@ -178,6 +183,7 @@ export class Reflector<T extends ObjectIdentity> {
   /** One list if it is needed, and the watch after it; ends with a fault or when the server ends the watch. */
   async #follow(): Promise<void> {
     this.#heardEvents = false;
+    this.#listing = this.#needsList;
     if (!this.#needsList) return this.#watch(false);
     if (this.#clock.monotonicMs() >= this.#streamingFromMs) return this.#watch(true);
     await this.#list();
@@ -248,8 +254,8 @@ export class Reflector<T extends ObjectIdentity> {
     const event = parseWatchEvent(line);
     if (event === undefined) throw new Fault('garbled', `not a watch event: ${line.toString('utf8', 0, 80)}`);
     if (event.type === 'ERROR') {
+      if (!this.#listing) this.#listVersion = this.#version;
       this.#needsList = true;
-      this.#listVersion = this.#version;
       throw faultOfStatus(Number((event.object as { code?: unknown } | null)?.code) || 500, event.object);
     }
     this.#badLinesInRow = 0;
@@ -307,6 +313,7 @@ export class Reflector<T extends ObjectIdentity> {
     this.#version = list.version;
     this.#listVersion = list.version;
     this.#needsList = false;
+    this.#listing = false;
     this.#olderAnswers = 0;
     this.#suspectsRewind = false;
     this.#synced = true;
@@ -321,12 +328,12 @@ export class Reflector<T extends ObjectIdentity> {
     if (wasGood) this.#backoff.reset();
     if (fault.kind === 'idle') return this.#decideIdle();
     if (fault.kind === 'closed') {
-      // A server that goes away in good order may come back with another state.
-      this.#suspectsRewind = true;
+      // A server that goes away in good order, before it was asked to, may come back with another state.
+      if (livedMs < this.#watchSeconds * 1000) this.#suspectsRewind = true;
       if (livedMs >= SHORT_WATCH_MS) return this.#random() * JITTER_MS;
       return this.#backoff.nextDelayMs();
     }
-    if (fault.kind === 'unsupported' && this.#verb === 'watch' && this.#needsList) {
+    if (fault.kind === 'unsupported' && this.#verb === 'watch' && this.#listing) {
       this.#streamingFromMs = this.#clock.monotonicMs() + STREAMING_RETRY_MS;
       return 0;
     }
@@ -337,13 +344,13 @@ export class Reflector<T extends ObjectIdentity> {
         if (this.#refusalsInRow++ === 0) return 0;
         break;
       case 'forbidden':
-        if (this.#verb === 'watch' && this.#needsList) {
-          this.#streamingFromMs = this.#clock.monotonicMs() + STREAMING_FORBIDDEN_MS;
+        if (this.#verb === 'watch' && this.#listing) {
+          this.#streamingFromMs = this.#clock.monotonicMs() + STREAMING_REST_MS;
           return 0;
         }
         break;
       case 'expired':
-        this.#listVersion = this.#needsList && this.#listVersion === this.#version ? '' : this.#version;
+        this.#listVersion = this.#listing ? '' : this.#version;
         this.#needsList = true;
         if (wasGood) return this.#random() * JITTER_MS;
         break;
@@ -354,6 +361,7 @@ export class Reflector<T extends ObjectIdentity> {
         break;
       case 'garbled':
         this.counters.badLines++;
+        if (this.#listing) this.#streamingFromMs = this.#clock.monotonicMs() + STREAMING_REST_MS;
         if (++this.#badLinesInRow > 1) this.#needsList = true;
         break;
       case 'unsupported':
@@ -369,7 +377,7 @@ export class Reflector<T extends ObjectIdentity> {
   /** A quiet cluster is no failure: watch on from the same version. A streaming list that stalls is tried in pages. */
   #decideIdle(): number {
     this.counters.idleReconnects++;
-    if (this.#needsList) this.#streamingFromMs = this.#clock.monotonicMs() + STREAMING_RETRY_MS;
+    if (this.#listing) this.#streamingFromMs = this.#clock.monotonicMs() + STREAMING_RETRY_MS;
     return this.#random() * JITTER_MS;
   }
 
@@ -421,7 +429,8 @@ export class Reflector<T extends ObjectIdentity> {
     }
     const version = streaming ? this.#listVersion : this.#version;
     if (version !== '') query.set('resourceVersion', version);
-    query.set('timeoutSeconds', String(300 + Math.floor(this.#random() * 300)));
+    this.#watchSeconds = 300 + Math.floor(this.#random() * 300);
+    query.set('timeoutSeconds', String(this.#watchSeconds));
     return resourcePath(this.resource, query);
   }
 

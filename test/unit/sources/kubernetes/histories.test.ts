@@ -16,7 +16,10 @@ const ADDRESSES = ['10.0.0.1', '10.0.0.2', '10.0.0.3', 'fd00::1'] as const;
 const PORTS = [
   [],
   [{ name: 'http', port: 80, protocol: 'TCP' }],
-  [{ port: 53, protocol: 'UDP' }, { name: 'metrics', port: 9153, protocol: 'TCP' }],
+  [
+    { port: 53, protocol: 'UDP' },
+    { name: 'metrics', port: 9153, protocol: 'TCP' },
+  ],
 ] as const;
 
 const anyService = fc
@@ -26,7 +29,10 @@ const anyService = fc
     spec: fc.oneof(
       fc.record({ clusterIP: fc.constantFrom(...ADDRESSES), ports: fc.constantFrom(...PORTS) }),
       fc.record({ clusterIP: fc.constant('None'), ports: fc.constantFrom(...PORTS) }),
-      fc.record({ type: fc.constant('ExternalName'), externalName: fc.constantFrom('x.test', 'web.a.svc.cluster.local') }),
+      fc.record({
+        type: fc.constant('ExternalName'),
+        externalName: fc.constantFrom('x.test', 'web.a.svc.cluster.local'),
+      }),
     ),
   })
   .map(({ namespace: namespaceName, name, spec }) => service(namespaceName, name, spec));

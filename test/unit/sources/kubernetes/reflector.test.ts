@@ -200,17 +200,28 @@ test('watch: a line over the bound ends the connection without being held', asyn
 });
 
 for (const [what, answer] of [
-  ['410 as ERROR event', async (world: Awaited<ReturnType<typeof startSynced>>) => {
-    await world.watch.lines(event('ERROR', { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' }));
-  }],
-  ['another ERROR event', async (world: Awaited<ReturnType<typeof startSynced>>) => {
-    await world.watch.lines(event('ERROR', { kind: 'Status', code: 500, message: 'etcd event received with PrevKv=nil' }));
-  }],
-  ['410 as status', async (world: Awaited<ReturnType<typeof startSynced>>) => {
-    await world.watch.reset();
-    await world.pass(1000);
-    await world.api.take().status(410, { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' });
-  }],
+  [
+    '410 as ERROR event',
+    async (world: Awaited<ReturnType<typeof startSynced>>) => {
+      await world.watch.lines(event('ERROR', { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' }));
+    },
+  ],
+  [
+    'another ERROR event',
+    async (world: Awaited<ReturnType<typeof startSynced>>) => {
+      await world.watch.lines(
+        event('ERROR', { kind: 'Status', code: 500, message: 'etcd event received with PrevKv=nil' }),
+      );
+    },
+  ],
+  [
+    '410 as status',
+    async (world: Awaited<ReturnType<typeof startSynced>>) => {
+      await world.watch.reset();
+      await world.pass(1000);
+      await world.api.take().status(410, { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' });
+    },
+  ],
 ] as const) {
   test(`${what}: a fresh list within 15 s, its difference told, the view never empty`, async (t) => {
     const world = await startSynced();
@@ -431,7 +442,10 @@ test('cut connection to an unchanged server: one small request confirms the vers
 
 test('odd objects harm only themselves and are logged once with name and field', async (t) => {
   const { watch, told, logged, names, reflector } = await startSynced();
-  const odd = { ...service('odd', 11), spec: { clusterIP: '10.96.0.300', ports: [{ port: 'http' }, { name: 'dns', port: 53 }] } };
+  const odd = {
+    ...service('odd', 11),
+    spec: { clusterIP: '10.96.0.300', ports: [{ port: 'http' }, { name: 'dns', port: 53 }] },
+  };
   await watch.lines(
     event('ADDED', odd),
     event('ADDED', null),
