@@ -8,9 +8,9 @@ import { anyName } from '../wire/arbitraries.ts';
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));
 
-/** Parses `message` from the middle of a larger buffer whose other bytes are 0xff. */
+/** Parses `message` from the middle of a larger buffer whose other bytes would make a fine end of a question. */
 function parse(message: Uint8Array, query: Query = new Query()): { readonly query: Query; readonly code: number } {
-  const packet = new Uint8Array(message.length + 20).fill(0xff);
+  const packet = new Uint8Array(message.length + 20);
   packet.set(message, 9);
   return { query, code: query.parse(packet, 9, message.length) };
 }
@@ -110,6 +110,7 @@ const CASES: readonly (readonly [what: string, hex: string, code: keyof typeof P
   ['a label of 64 bytes', `${HEAD} 0000 40${'61'.repeat(64)}00 0001 0001`, 'FORMERR'],
   ['no question behind the header', `${HEAD} 0000`, 'FORMERR'],
   ['the end inside a label', `${HEAD} 0000 0361`, 'FORMERR'],
+  ['the end right behind a label', `${HEAD} 0000 0361 6263`, 'FORMERR'],
   ['the end before the root label', `${HEAD} 0000 0161`, 'FORMERR'],
   ['the end inside the type', `${HEAD} 0000 0161 00 00`, 'FORMERR'],
   ['the end inside the class', `${HEAD} 0000 0161 00 0001 00`, 'FORMERR'],

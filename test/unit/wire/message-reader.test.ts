@@ -149,6 +149,8 @@ function countReads(message: Uint8Array): { readonly bytes: Uint8Array; readonly
   return { bytes: counted, reads: () => reads };
 }
 
+const pointer = (target: number): string => (0xc000 | target).toString(16);
+
 /** `records` empty records of an unknown type whose owners are what `owner` says, in hexadecimal. */
 function recordsOf(records: number, owner: (i: number, at: number) => string, prefix: string): Uint8Array {
   let at = 12 + prefix.length / 2;
@@ -158,14 +160,14 @@ function recordsOf(records: number, owner: (i: number, at: number) => string, pr
     hex += `${name}ff000001000000050000`;
     at += name.length / 2 + 10;
   }
-  const count = (records + 1).toString(16).padStart(4, '0');
+  const count = (records + (prefix === '' ? 0 : 1)).toString(16).padStart(4, '0');
   return bytes(`000181800000${count}00000000${prefix}${hex}`);
 }
 
 const BOMBS: readonly (readonly [what: string, message: Uint8Array])[] = [
   [
-    'a chain of pointers, each record points to the owner before',
-    recordsOf(5400, (i, at) => (i === 0 ? '00' : (0xc000 | ((i === 1 ? at - 11 : at - 12) & 0x3fff)).toString(16)), ''),
+    'owners are a chain of 120 pointers, then all point to its end',
+    recordsOf(5400, (i, at) => (i === 0 ? '00' : pointer(i === 1 ? at - 11 : Math.min(at - 12, 23 + 118 * 12))), ''),
   ],
   [
     'all owners point to a name of 127 labels',
@@ -183,7 +185,7 @@ const BOMBS: readonly (readonly [what: string, message: Uint8Array])[] = [
 for (const [what, message] of BOMBS) {
   test(`indexMessage: ${what}: at most 3 looks per byte of ${message.length}`, (t) => {
     const counted = countReads(message);
-    indexMessage(counted.bytes, 0, message.length, index, info);
+    t.is(indexMessage(counted.bytes, 0, message.length, index, info), INDEXED.OK);
     t.true(counted.reads() <= message.length * 3, `${counted.reads()} looks`);
   });
 }
@@ -221,6 +223,43 @@ test('indexMessage: a label that leads behind the end finds nothing of a longer 
   t.is(indexed(longer), 'OK');
   t.is(shorter.length, 37);
   t.is(indexed(shorter), 'FORMERR');
+});
+
+const FIXED = 'ff00 0001 00000005';
+/** The name of `labels` one-byte labels in the data of the first record, at 23; owners of further records follow. */
+function behindName(labels: number, ...owners: string[]): Uint8Array {
+  const name = `${'0161'.repeat(labels)}00`;
+  const length = (name.length / 2).toString(16).padStart(4, '0');
+  const count = (owners.length + 1).toString(16).padStart(4, '0');
+  return bytes(
+    `0001 8180 0000 ${count} 0000 0000 00 ${FIXED} ${length} ${name} ${owners.map((owner) => `${owner} ${FIXED} 0000`).join('')}`,
+  );
+}
+
+test('indexMessage: 255 bytes by a pointer are a name, 256 are none, whether the target is known or not', (t) => {
+  // 126 labels are 253 bytes with the root; the owner adds a label of 1 or 2 bytes.
+  t.is(indexed(behindName(126, '0162c017')), 'OK');
+  t.is(indexed(behindName(126, '026262c017')), 'FORMERR');
+  t.is(indexed(behindName(126, 'c017', '0162c017')), 'OK');
+  t.is(indexed(behindName(126, 'c017', '026262c017')), 'FORMERR');
+});
+
+test('indexMessage: 126 pointers are a name, 127 are none, whether followed at once or record by record', (t) => {
+  const stepwise = (records: number): Uint8Array =>
+    recordsOf(records, (i, at) => (i === 0 ? '00' : pointer(i === 1 ? at - 11 : at - 12)), '');
+  t.is(indexed(stepwise(127)), 'OK');
+  t.is(indexed(stepwise(128)), 'FORMERR');
+  // A root label at 23, then pointers each to the one before, all of them data of the first record.
+  const chain = (pointers: number): Uint8Array => {
+    const hex = Array.from({ length: pointers - 1 }, (_, i) =>
+      (0xc000 | (i === 0 ? 23 : 22 + 2 * i)).toString(16),
+    ).join('');
+    const length = (1 + hex.length / 2).toString(16).padStart(4, '0');
+    const owner = (0xc000 | (22 + 2 * (pointers - 1))).toString(16);
+    return bytes(`0001 8180 0000 0002 0000 0000 00 ${FIXED} ${length} 00${hex} ${owner} ${FIXED} 0000`);
+  };
+  t.is(indexed(chain(126)), 'OK');
+  t.is(indexed(chain(127)), 'FORMERR');
 });
 
 test('indexMessage: a query is a message too', (t) => {
