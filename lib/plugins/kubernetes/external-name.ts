@@ -48,7 +48,9 @@ export class ExternalNames {
     const target = bytes.slice(at, at + nameLength(bytes, at));
     const into = new Answer();
     const isInZone = isSubdomain(target, query.name.subarray(zoneAt));
-    if (isInZone && (depth >= MAX_ALIASES || isSubdomain(target, query.name))) {
+    // The apex never has addresses: such an alias is as empty as a loop.
+    const isApex = target.length === query.nameLength - zoneAt;
+    if (isInZone && (isApex || depth >= MAX_ALIASES || isSubdomain(target, query.name))) {
       this.#isLoop = true;
       return undefined;
     }

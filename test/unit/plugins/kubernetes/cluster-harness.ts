@@ -55,7 +55,7 @@ export class TestCluster {
   readonly #objects = new Map<string, ObjectIdentity>();
   readonly #handler: Handler;
   /** Names asked of the rest of the server, with what it says. */
-  readonly outside = new Map<string, (query: Query, answer: Answer) => Result>();
+  readonly outside: Map<string, (query: Query, answer: Answer) => Result> = new Map();
 
   constructor(view: Partial<ViewOptions> = {}, options: Partial<KubernetesOptions> = {}, localAddresses: string[] = []) {
     const memory = createStoreMemory({ arenaBytes: 2 ** 26 });
