@@ -11,7 +11,7 @@ const MICROSECONDS = 1e6;
 const TICKS_PER_SECOND = 100;
 
 /** The process's families now; those the system does not tell are left out. */
-export function sampleProcess(nodeVersion: string = process.version): SampledFamily[] {
+export function sampleProcess(nodeVersion: string = process.versions.node): SampledFamily[] {
   const { user, system } = process.cpuUsage();
   const heap = v8.getHeapStatistics();
   const threads = readThreads();
