@@ -44,6 +44,8 @@ class DgramPort implements UdpPort {
   readonly #user: PortUser;
   /** Messages given before the socket was connected. */
   #early: { readonly message: Uint8Array; readonly id: number }[] | undefined = [];
+  /** Why the socket could not be bound or connected. */
+  #failure: string | undefined;
   #open = true;
 
   constructor(target: PortTarget, user: PortUser) {
@@ -56,7 +58,10 @@ class DgramPort implements UdpPort {
     });
     this.#socket.unref();
     this.#socket.on('message', (bytes) => user.receive(bytes, bytes.length));
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#fail(error, -1));
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (this.#early) this.#failure = error.code ?? error.message;
+      this.#fail(error, -1);
+    });
     const any = family === 4 ? '0.0.0.0' : '::';
     this.#socket.bind({ port: 0, address: target.sourceAddress ?? any, exclusive: true }, () => {
       if (this.#open) this.#socket.connect(target.port, target.address, () => this.#sendEarly());
@@ -83,11 +88,14 @@ class DgramPort implements UdpPort {
   }
 
   send(message: Uint8Array, id: number): void {
+    const failure = this.#failure;
+    if (failure !== undefined) return queueMicrotask(() => this.#user.fail(failure, id));
     const copy = message.slice();
     copy[0] = id >> 8;
     copy[1] = id & 255;
     if (this.#early) this.#early.push({ message: copy, id });
     else this.#send(copy, id);
+    return undefined;
   }
 
   #send(message: Uint8Array, id: number): void {

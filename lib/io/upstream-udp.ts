@@ -215,6 +215,8 @@ class Source extends WheelEntry implements PortUser {
   }
 
   fail(code: string, id: number): void {
+    // A refusal says nothing about our own socket, other errors may last as long as it does.
+    if (code !== 'ECONNREFUSED') this.retire();
     if (id === -1) {
       for (const pending of this.#pending.values()) this.#upstream.fail(this, pending, code);
       return;
