@@ -1,5 +1,5 @@
 // Keeps the objects of one resource as the API server has them: a list, then a watch, for ever, whatever fails. Control thread.
-import type { CancelTimer, Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import { Backoff } from './backoff.ts';
 import { Connection } from './connection.ts';
@@ -8,41 +8,13 @@ import { LineSplitter } from './json-lines.ts';
 import type { ObjectSink } from './object-sink.ts';
 import { ObjectView, yieldToEventLoop } from './object-view.ts';
 import type { ObjectIdentity } from './objects/metadata.ts';
-import type { OneAtATime } from './one-at-a-time.ts';
 import { OutageLog } from './outage-log.ts';
 import { type CompleteList, fetchList, fetchVersion, MAX_OBJECT_BYTES, resourcePath } from './paged-list.ts';
+import type { ReflectorCounters, ReflectorSettings } from './reflector-settings.ts';
 import type { Resource } from './resource.ts';
 import type { ApiTransport } from './transport.ts';
+import { VersionProbe } from './version-probe.ts';
 import { endsInitialEvents, parseWatchEvent, type WatchEvent } from './watch-event.ts';
-
-export type ReflectorSettings = {
-  readonly clock: Clock;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  /** Already carries the plugin's name. */
-  readonly log: Logger;
-  /** Shared by all reflectors of a cluster. */
-  readonly sideRequests: OneAtATime;
-  /** Without a byte for so long (give or take a tenth) a watch is taken for dead and opened anew. Default 60 s. */
-  readonly idleTimeoutMs?: number;
-};
-
-/** Counted since the start; read at any time. */
-export type ReflectorCounters = {
-  /** Complete lists, the first one included. */
-  lists: number;
-  /** Watches that the server accepted. */
-  watches: number;
-  /** Requests and streams that failed; a watch that the server ends in good order is none. */
-  errors: number;
-  badLines: number;
-  /** Watches opened anew because nothing was heard. */
-  idleReconnects: number;
-  /** Times the cluster was found to have gone back in time. */
-  rewinds: number;
-  /** Unix milliseconds of the last byte from the server; 0 before the first. */
-  lastProofOfLifeMs: number;
-};
 
 const IDLE_TIMEOUT_MS = 60_000;
 /** A streaming list that pauses for so long is given up for a paged one: some storages never end it. */
@@ -53,8 +25,6 @@ const JITTER_MS = 1000;
 /** A watch that lived so long was a good one, however it ended. */
 const GOOD_WATCH_MS = 30_000;
 const SHORT_WATCH_MS = 1000;
-/** After a watch was cut, the server's version is asked for unless an event has shown it. */
-const PROBE_DELAY_MS = 5000;
 /** A refused streaming list is tried again after so long: the server may have been upgraded. */
 const STREAMING_RETRY_MS = 3_600_000;
 /** After another trouble with a streaming list, lists are paged for so long. */
@@ -79,7 +49,7 @@ export class Reflector<T extends ObjectIdentity> {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #log: Logger;
-  readonly #sideRequests: OneAtATime;
+  readonly #probe: VersionProbe;
   readonly #outage: OutageLog;
   readonly #backoff: Backoff;
   readonly #idleTimeoutMs: number;
@@ -106,7 +76,6 @@ export class Reflector<T extends ObjectIdentity> {
   /** When the watch asked to be ended. */
   #watchSeconds = 0;
   #suspectsRewind = false;
-  #cancelProbe: CancelTimer | undefined;
   #verb: 'list' | 'watch' = 'list';
 
   constructor(resource: Resource<T>, sink: ObjectSink<T>, transport: ApiTransport, settings: ReflectorSettings) {
@@ -116,7 +85,12 @@ export class Reflector<T extends ObjectIdentity> {
     this.#clock = settings.clock;
     this.#random = settings.random;
     this.#log = settings.log;
-    this.#sideRequests = settings.sideRequests;
+    this.#probe = new VersionProbe(settings, {
+      isWanted: () => this.#suspectsRewind && !this.#needsList && !this.#stopped,
+      claim: () => this.claimList(),
+      ask: () => this.#askVersion(),
+      judge: (newest) => this.#judgeNewest(newest),
+    });
     this.#backoff = new Backoff(settings.clock, settings.random);
     this.#outage = new OutageLog(resource.name, settings.clock, settings.log);
     this.#idleTimeoutMs = settings.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
@@ -221,7 +195,7 @@ export class Reflector<T extends ObjectIdentity> {
       this.#refusalsInRow = 0;
       if (streaming) this.#listBegins();
       else this.#outage.recovered();
-      if (this.#suspectsRewind && !streaming) this.#armProbe(PROBE_DELAY_MS);
+      if (this.#suspectsRewind && !streaming) this.#probe.arm();
       const lines = new LineSplitter(MAX_OBJECT_BYTES);
       let turnBytes = 0;
       for await (const chunk of body) {
@@ -242,8 +216,7 @@ export class Reflector<T extends ObjectIdentity> {
       if (lines.pendingBytes > 0) throw new Fault('network', 'the watch was cut inside a line');
       if (this.#collected !== undefined) throw new Fault('network', 'the streaming list was cut');
     } finally {
-      this.#cancelProbe?.();
-      this.#cancelProbe = undefined;
+      this.#probe.cancel();
       connection.close();
       this.#connection = undefined;
     }
@@ -283,7 +256,7 @@ export class Reflector<T extends ObjectIdentity> {
   #advance(version: string): void {
     if (version === '' || version === this.#version) return;
     this.#suspectsRewind = Number(version) < Number(this.#version);
-    if (this.#suspectsRewind) this.#armProbe(PROBE_DELAY_MS);
+    if (this.#suspectsRewind) this.#probe.arm();
     else this.#version = version;
   }
 
@@ -381,38 +354,27 @@ export class Reflector<T extends ObjectIdentity> {
     return this.#random() * JITTER_MS;
   }
 
-  #armProbe(delayMs: number): void {
-    this.#cancelProbe ??= this.#clock.after(delayMs * (1 + this.#random()), () => {
-      this.#cancelProbe = undefined;
-      void this.#sideRequests.run(() => this.#probe());
-    });
+  /** The newest version there is, for the probe; '' when it cannot be asked for now. */
+  async #askVersion(): Promise<string> {
+    const version = await fetchVersion(this.resource, () => this.#newConnection());
+    return this.#stopped || this.#needsList ? '' : version;
   }
 
-  /** Asks for the newest version alone: lower than what is known, the cluster has gone back in time. */
-  async #probe(): Promise<void> {
-    if (this.#stopped || this.#needsList || !this.#suspectsRewind) return;
-    const waitMs = this.claimList();
-    if (waitMs > 0) return this.#armProbe(waitMs);
-    let newest: string;
-    try {
-      newest = await fetchVersion(
-        this.resource,
-        () => new Connection(this.#transport, this.#clock, () => this.#heard()),
-      );
-    } catch {
-      return this.#armProbe(LIST_INTERVAL_MS);
-    }
-    if (this.#stopped || this.#needsList) return;
+  #judgeNewest(newest: string): void {
+    if (newest === '') return;
     this.#suspectsRewind = false;
     if (Number(newest) >= Number(this.#version)) return;
     this.#olderAnswers++;
     this.#connection?.interrupt(new Fault('older', `the newest version is ${newest}, ${this.#version} is known`));
   }
 
+  #newConnection(): Connection {
+    return new Connection(this.#transport, this.#clock, () => this.#heard());
+  }
+
   #connect(): Connection {
-    const connection = new Connection(this.#transport, this.#clock, () => this.#heard());
-    this.#connection = connection;
-    return connection;
+    this.#connection = this.#newConnection();
+    return this.#connection;
   }
 
   #heard(): void {

@@ -40,7 +40,7 @@ function follow(access: ApiAccess) {
     source,
     keys,
     /** Waits until the objects are exactly these. */
-    async until(...expected: string[]) {
+    until: async (...expected: string[]): Promise<void> => {
       const wanted = expected.sort().join();
       const endMs = Date.now() + 20_000;
       while ([...keys].sort().join() !== wanted) {
@@ -48,7 +48,7 @@ function follow(access: ApiAccess) {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     },
-    stop() {
+    stop: (): void => {
       source.stop();
       client.close();
     },

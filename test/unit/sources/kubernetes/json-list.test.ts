@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ListFormatError, ListScanner } from '../../../../lib/sources/kubernetes/json-list.ts';
 
 function scan(text: string, chunkBytes: number, maxItemBytes = 1_000_000) {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { trimEndpointSlice } from '../../../../lib/sources/kubernetes/objects/endpoint-slice.ts';
 import { trimNamespace } from '../../../../lib/sources/kubernetes/objects/namespace.ts';
 import { trimPod } from '../../../../lib/sources/kubernetes/objects/pod.ts';

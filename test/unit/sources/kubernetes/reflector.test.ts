@@ -47,7 +47,7 @@ function start() {
     smallest: () => smallest,
     proofs: () => proofs,
     /** Moves time on and lets the reflector act. */
-    async pass(ms: number) {
+    pass: async (ms: number): Promise<void> => {
       await clock.advanceAsync(ms, Math.max(100, ms / 50));
       await settle();
     },
