@@ -60,7 +60,8 @@ class DgramPort implements UdpPort {
     this.#socket.on('message', (bytes) => user.receive(bytes, bytes.length));
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       if (this.#early) this.#failure = error.code ?? error.message;
-      this.#fail(error, -1);
+      // Binding may fail while the user is still being built: then the first message is told.
+      if (this.#early?.length !== 0) this.#fail(error, -1);
     });
     const any = family === 4 ? '0.0.0.0' : '::';
     this.#socket.bind({ port: 0, address: target.sourceAddress ?? any, exclusive: true }, () => {
