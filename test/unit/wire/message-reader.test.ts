@@ -244,6 +244,19 @@ test('indexMessage: 255 bytes by a pointer are a name, 256 are none, whether the
   t.is(indexed(behindName(126, 'c017', '026262c017')), 'FORMERR');
 });
 
+test('indexMessage: a known tail is checked against the labels that lead to it now', (t) => {
+  // At 29 a pointer to 23, where `3 61 61 02 0` stands up to 28. From 26 a label of 2 bytes leads to 29 as well, but then
+  // 23 to 28 do not lie before it.
+  const message = (...owners: string[]): Uint8Array => {
+    const count = (owners.length + 1).toString(16).padStart(4, '0');
+    const records = owners.map((owner) => `${owner} ${FIXED} 0000`).join('');
+    return bytes(`0001 8180 0000 ${count} 0000 0000 00 ${FIXED} 0008 0361610200 61 c017 ${records}`);
+  };
+  t.is(indexed(message('c01d')), 'OK');
+  t.is(indexed(message('c01a')), 'FORMERR');
+  t.is(indexed(message('c01d', 'c01a')), 'FORMERR');
+});
+
 test('indexMessage: 126 pointers are a name, 127 are none, whether followed at once or record by record', (t) => {
   const stepwise = (records: number): Uint8Array =>
     recordsOf(records, (i, at) => (i === 0 ? '00' : pointer(i === 1 ? at - 11 : at - 12)), '');
