@@ -1,4 +1,4 @@
-// The names that stand in a message under construction, for compression. Pure; fixed size, no allocation after construction.
+// The names that stand in a message under construction, for compression. Pure; fixed size.
 import { randomInt } from 'node:crypto';
 import { finishHash, hashBytes } from './hash.ts';
 

@@ -1,4 +1,4 @@
-// Checks a whole message and notes where its records are: for replies of upstreams. Worker; no allocation, work linear in the message.
+// Checks a whole message and notes where its records are: for replies of upstreams. Worker; allocation-free, linear work.
 import { LAYOUT } from './rdata/codec.ts';
 import { findLayout } from './rdata/registry.ts';
 import { areOptionsWellFormed } from './edns.ts';

@@ -1,4 +1,4 @@
-// Presentation format below the level of records: tokens, quotes, escapes, numbers, TTLs. Pure; for zone files, templates, tests.
+// Presentation format below the level of records: tokens, quotes, escapes, numbers, TTLs. Pure; cold paths.
 import { MAX_NAME_LENGTH, parseName } from './name.ts';
 
 /** Text that is no record; the message says what was seen and what may stand there. */
