@@ -144,7 +144,7 @@ export class BlockRig {
       store: this.store,
       upstreams: { open: () => ({ exchange: () => Promise.reject(new Error('no upstream in this rig')), close() {} }) },
       cells: this.cells,
-      random: () => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0),
+      random: () => mix((seed = (seed + 0x6d2b79f5) | 0)),
       resolve: () => Outcome.FAILED,
       onClose: (run) => void this.#closers.push(run),
       fatal: (text) => void this.fatal.push(text),
@@ -205,6 +205,13 @@ export class BlockRig {
   close(): void {
     for (const run of this.#closers) run();
   }
+}
+
+/** A well mixed 32-bit number from a counter (splitmix). */
+function mix(counter: number): number {
+  let value = Math.imul(counter ^ (counter >>> 16), 0x21f0aaad);
+  value = Math.imul(value ^ (value >>> 15), 0x735a2d97);
+  return (value ^ (value >>> 15)) >>> 0;
 }
 
 export function readReply(query: Query, answer: Answer, outcome: Outcome): Reply {

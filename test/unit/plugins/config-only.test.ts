@@ -1,6 +1,6 @@
 // Directives without a handler: what they leave in the listener's settings and in the list of services.
 import test from 'ava';
-import { ConfigError } from '../../../lib/base/errors.ts';
+import { ConfigError, type ErrorCode } from '../../../lib/base/errors.ts';
 import type { Service } from '../../../lib/chain/plugin.ts';
 import { setupBind } from '../../../lib/plugins/bind/setup.ts';
 import { parseTestCorefile } from '../config/parse-test-corefile.ts';
@@ -62,7 +62,7 @@ test('bind: addresses add up, an interface stands for its addresses, except take
   t.deepEqual(rig.context.listener.bind, ['127.0.0.1', '10.0.0.3', 'fe80::1%eth7', '::1']);
 });
 
-const REFUSED: readonly (readonly [body: string, code: string, message: string, line?: number])[] = [
+const REFUSED: readonly (readonly [body: string, code: ErrorCode, message: string, line?: number])[] = [
   [
     'health localhost',
     'ARGUMENT_VALUE',
@@ -115,6 +115,6 @@ const REFUSED: readonly (readonly [body: string, code: string, message: string, 
 for (const [body, code, message, line = 2] of REFUSED) {
   test(`refused: ${JSON.stringify(body)}`, (t) => {
     const error = t.throws(() => new BlockRig(body), { instanceOf: ConfigError });
-    t.deepEqual([String(error?.code), error?.message, error?.line], [code, message, line]);
+    t.deepEqual([error?.code, error?.message, error?.line], [code, message, line]);
   });
 }

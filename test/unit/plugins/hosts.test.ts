@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
-import { ConfigError } from '../../../lib/base/errors.ts';
+import { ConfigError, type ErrorCode } from '../../../lib/base/errors.ts';
 import { Outcome } from '../../../lib/chain/outcome.ts';
 import { BlockRig, type Asked } from './block-rig.ts';
 
@@ -157,7 +157,7 @@ async function waitFor(isDone: () => boolean): Promise<void> {
   for (let turns = 0; turns < 2000 && !isDone(); turns++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-const REFUSED: readonly (readonly [body: string, code: string, line: number])[] = [
+const REFUSED: readonly (readonly [body: string, code: ErrorCode, line: number])[] = [
   ['hosts {\nttl 0\n}', 'ARGUMENT_VALUE', 3],
   ['hosts {\nttl 65536\n}', 'ARGUMENT_VALUE', 3],
   ['hosts {\nreload -1s\n}', 'ARGUMENT_VALUE', 3],
@@ -168,6 +168,6 @@ const REFUSED: readonly (readonly [body: string, code: string, line: number])[] 
 for (const [body, code, line] of REFUSED) {
   test(`hosts refused: ${JSON.stringify(body)}`, (t) => {
     const error = t.throws(() => new BlockRig(body), { instanceOf: ConfigError });
-    t.deepEqual([String(error?.code), error?.line], [code, line]);
+    t.deepEqual([error?.code, error?.line], [code, line]);
   });
 }
