@@ -6,18 +6,14 @@ import { startManifests } from '../manifests/start.ts';
 import type { Source, SourceEnv } from '../source.ts';
 import { type ApiAccess, openEndpointAccess, openInClusterAccess } from './access.ts';
 import { ApiClient } from './client.ts';
+import { ClusterSource } from './cluster-source.ts';
 import { openKubeconfigAccess } from './kubeconfig.ts';
-import type { ObjectSink } from './object-sink.ts';
-import type { ObjectIdentity } from './objects/metadata.ts';
-import { OneAtATime } from './one-at-a-time.ts';
 import { ClusterView, type ViewEnv } from './records/cluster-view.ts';
-import { Reflector } from './reflector.ts';
 import {
   createEndpointSliceResource,
   createNamespaceResource,
   createPodResource,
   createServiceResource,
-  type Resource,
 } from './resource.ts';
 
 /**
@@ -110,21 +106,17 @@ async function startReflectors(
     userAgent: `CoreDNS/1.14.7 clusterdns (${process.platform}/${process.arch})`,
     clock: env.clock,
   });
-  const settings = { clock: env.clock, random: Math.random, log: env.log, sideRequests: new OneAtATime() };
-  const reflectors: { start(): void; stop(): void }[] = [];
-  const follow = <T extends ObjectIdentity>(resource: Resource<T>, sink: ObjectSink<T>): void => {
-    reflectors.push(new Reflector(resource, sink, client, settings));
-  };
-  follow(createNamespaceResource(options.namespaceLabels), view.namespaceSink);
-  follow(createServiceResource(options.labels), view.serviceSink);
+  const source = new ClusterSource(client, { clock: env.clock, random: Math.random, log: env.log });
+  source.follow(createNamespaceResource(options.namespaceLabels), view.namespaceSink);
+  source.follow(createServiceResource(options.labels), view.serviceSink);
   if (options.endpoints) {
     const columns = { targetNames: options.endpointPodNames, nodeNames: false, zones: false };
-    follow(createEndpointSliceResource(columns, options.labels), view.sliceSink);
+    source.follow(createEndpointSliceResource(columns, options.labels), view.sliceSink);
   }
-  if (options.pods === 'verified') follow(createPodResource(false, options.labels), view.podSink);
-  for (const reflector of reflectors) reflector.start();
+  if (options.pods === 'verified') source.follow(createPodResource(false, options.labels), view.podSink);
+  source.start();
   return () => {
-    for (const reflector of reflectors) reflector.stop();
+    source.stop();
     client.close();
   };
 }
