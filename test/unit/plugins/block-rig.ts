@@ -66,9 +66,9 @@ export function keepLines(lines: string[], prefix = ''): Logger {
 }
 
 export class BlockRig {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock = new ManualClock();
   readonly metrics: MetricRegistry;
-  readonly cells = new Float64Array(65_536);
+  readonly cells: Float64Array = new Float64Array(65_536);
   readonly lines: string[] = [];
   readonly warnings: string[] = [];
   readonly services: Service[] = [];
@@ -76,8 +76,8 @@ export class BlockRig {
   readonly chain: { plugin: string; options: unknown }[] = [];
   readonly handler: Handler;
   readonly #memory = createStoreMemory({ arenaBytes: 2 ** 22, readers: 2 });
-  readonly writer = new StoreWriter(this.#memory);
-  readonly store = new StoreReader(this.#memory, 0);
+  readonly writer: StoreWriter = new StoreWriter(this.#memory);
+  readonly store: StoreReader = new StoreReader(this.#memory, 0);
   readonly #closers: (() => void)[] = [];
   readonly fatal: string[] = [];
 

@@ -148,11 +148,13 @@ test('loadbalance: preferred ranges come first in their order, other records las
   for (let i = 0; i < 20; i++) {
     const order = (await rig.ask('www.example.org')).answers.map((record) => record.at(-1));
     t.is(order[0], '4');
-    t.deepEqual(new Set(order.slice(1, 3)), new Set(['0', '1']));
-    t.deepEqual(new Set(order.slice(3, 5)), new Set(['2', '3']));
+    t.deepEqual(order.slice(1, 3).sort(byText), ['0', '1']);
+    t.deepEqual(order.slice(3, 5).sort(byText), ['2', '3']);
     t.is(order[5], '"');
   }
 });
+
+const byText = (a = '', b = ''): number => (a < b ? -1 : 1);
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weights-test-'));
 test.after.always(() => fs.rmSync(folder, { recursive: true, force: true }));
