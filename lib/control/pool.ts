@@ -225,7 +225,9 @@ export class WorkerPool {
     slot.thread = undefined;
     for (const { type, settle } of slot.waiting) {
       if (type === 'prepared') {
-        settle(new ConfigError('LISTEN', `worker ${slot.worker} ended while it got ready: ${reason.split('\n', 1)[0]}`));
+        settle(
+          new ConfigError('LISTEN', `worker ${slot.worker} ended while it got ready: ${reason.split('\n', 1)[0]}`),
+        );
       } else settle();
     }
     if (this.#stopping) return;

@@ -9,7 +9,8 @@ const RANKS: Readonly<Record<string, number>> = {
   config: 2,
   store: 2,
   chain: 3,
-  link: 3,
+  // Types only; below chain, which compiles the plans that are described here.
+  link: 2.5,
   sources: 4,
   plugins: 4,
   io: 4,

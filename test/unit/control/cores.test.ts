@@ -31,7 +31,11 @@ const QUOTAS: readonly (readonly [string, Record<string, string>, number | undef
   ],
 ];
 for (const [title, files, expected] of QUOTAS)
-  test(`readCpuQuota: ${title} is ${expected}`, (t) => t.is(readCpuQuota((file) => files[file]), expected));
+  test(`readCpuQuota: ${title} is ${expected}`, (t) =>
+    t.is(
+      readCpuQuota((file) => files[file]),
+      expected,
+    ));
 
 const COUNTS: readonly (readonly [string, number[], Record<string, string>, number, number | undefined, number])[] = [
   // what                           sockets  environment                    cores quota  workers

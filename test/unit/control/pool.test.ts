@@ -111,9 +111,15 @@ function createBench(workers = 2): Bench {
 test('pool: a plan is prepared on all workers before any activates it', async (t) => {
   const { pool, spawned } = createBench();
   await pool.prepare(plan(1));
-  t.deepEqual(spawned.map(({ words }) => words), ['prepare', 'prepare']);
+  t.deepEqual(
+    spawned.map(({ words }) => words),
+    ['prepare', 'prepare'],
+  );
   await pool.activate(plan(1));
-  t.deepEqual(spawned.map(({ words }) => words), ['prepare activate', 'prepare activate']);
+  t.deepEqual(
+    spawned.map(({ words }) => words),
+    ['prepare activate', 'prepare activate'],
+  );
 });
 
 test('pool: one refusal fails the plan with its reason and is discarded everywhere', async (t) => {
@@ -121,7 +127,10 @@ test('pool: one refusal fails the plan with its reason and is discarded everywhe
   spawned[1]!.refuse = 'listen udp 127.0.0.1:53: permission denied';
   const error = await t.throwsAsync(pool.prepare(plan(1)), { code: 'LISTEN' });
   t.is(error?.message, 'listen udp 127.0.0.1:53: permission denied');
-  t.deepEqual(spawned.map(({ words }) => words), ['prepare discard', 'prepare discard']);
+  t.deepEqual(
+    spawned.map(({ words }) => words),
+    ['prepare discard', 'prepare discard'],
+  );
 });
 
 test('pool: a worker that never answers fails the plan after a limit', async (t) => {
