@@ -123,7 +123,7 @@ export function lowerName(name: Uint8Array, at = 0): void {
 export function formatName(name: Uint8Array, at = 0): string {
   if (name[at] === 0) return '.';
   let text = '';
-  for (let length = name[at]!; length !== 0; length = name[at]!) {
+  for (let length = name[at]!; length > 0; length = name[at]!) {
     for (const end = ++at + length; at < end; at++) {
       const byte = name[at]!;
       if (byte < 0x21 || byte > 0x7e) text += `\\${String(byte).padStart(3, '0')}`;

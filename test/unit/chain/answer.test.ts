@@ -9,6 +9,9 @@ import { RRTYPE } from '../../../lib/wire/types.ts';
 import { type QueryInput, decodeMessage, encodeQuery } from '../wire-text.ts';
 import { anyName } from '../wire/arbitraries.ts';
 
+// The same cases at every run; another seed here looks further.
+fc.configureGlobal({ seed: 1 });
+
 const name = (text: string): Uint8Array => parseName(text)!;
 
 function ask(input: QueryInput, sizeLimit = 65_535): Query {

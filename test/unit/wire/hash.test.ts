@@ -2,6 +2,9 @@ import test from 'ava';
 import * as fc from 'fast-check';
 import { finishHash, hashByte, hashBytes } from '../../../lib/wire/hash.ts';
 
+// The same cases at every run; another seed here looks further.
+fc.configureGlobal({ seed: 1 });
+
 test('hashBytes: bytes one by one or in any two parts give the same state', (t) => {
   fc.assert(
     fc.property(fc.integer(), fc.uint8Array({ maxLength: 64 }), fc.nat(64), (seed, bytes, cut) => {

@@ -14,6 +14,9 @@ import {
   skipName,
 } from '../../../lib/wire/name.ts';
 
+// The same cases at every run; another seed here looks further.
+fc.configureGlobal({ seed: 1 });
+
 const scratch = new Uint8Array(256);
 const HEADER = '00'.repeat(12);
 

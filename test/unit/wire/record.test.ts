@@ -1,7 +1,13 @@
 import test from 'ava';
+import * as fc from 'fast-check';
 import { parseName } from '../../../lib/wire/name.ts';
 import { formatClass, formatRecord, parseClass, parseRecord } from '../../../lib/wire/record.ts';
+import { RecordTextError } from '../../../lib/wire/text.ts';
 import { formatRcode, formatType, parseRcode, parseType } from '../../../lib/wire/types.ts';
+import { RDATA_CASES } from './rdata-cases.ts';
+
+// The same cases at every run; another seed here looks further.
+fc.configureGlobal({ seed: 1 });
 
 const origin = parseName('example.')!;
 const CASES: readonly (readonly [text: string, printed: string])[] = [
@@ -61,4 +67,42 @@ test('formatType, formatClass, formatRcode: numbers without a name come and go a
   t.is(formatRcode(77), 'RCODE77');
   t.is(parseRcode('nxdomain'), 3);
   t.is(parseRcode('__proto__'), undefined);
+});
+
+test('parseRecord: broken text is a record or a RecordTextError, and what is a record is printed as one', (t) => {
+  const edit = fc.tuple(
+    fc.nat(200),
+    fc.nat(3),
+    fc.oneof(
+      fc.constantFrom('"', '\\', '(', ')', ';', '=', ',', '.', ' ', '\n', '\\#', '@'),
+      fc.string({ maxLength: 3 }),
+    ),
+  );
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...RDATA_CASES),
+      fc.array(edit, { minLength: 1, maxLength: 4 }),
+      ([type, text], edits) => {
+        let line = `a.example. 5 IN ${type} ${text}`;
+        for (const [at, removed, added] of edits) {
+          const place = at % (line.length + 1);
+          line = line.slice(0, place) + added + line.slice(place + removed);
+        }
+        try {
+          const record = parseRecord(line);
+          const printed = formatRecord(record);
+          const again = parseRecord(printed);
+          t.deepEqual(
+            [again.type, again.class, again.ttlSeconds],
+            [record.type, record.class, record.ttlSeconds],
+            line,
+          );
+          t.deepEqual([...again.name, ...again.rdata], [...record.name, ...record.rdata], line);
+        } catch (error) {
+          if (!(error instanceof RecordTextError)) throw error;
+        }
+      },
+    ),
+    { numRuns: 4000 },
+  );
 });
