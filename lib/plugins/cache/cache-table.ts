@@ -1,77 +1,37 @@
-// lib/plugins/cache/cache-table.ts — worker. Answers in shared memory: found without a lock, stored under a lock per shard.
+// lib/plugins/cache/cache-table.ts — worker. Cached answers in memory that all workers share: found without a lock.
 //
-// All workers use one table. It is cut into shards of 256 entries, an entry's place is one of the 16 ways of its set.
-//   locks    a word per shard, on cache lines of its own: bits 8-31 count the changes, bits 0-7 name the worker that is
-//            changing the shard, 0 when none is. A reader notes the word, copies, and looks again: if it moved, the copy is
-//            worthless. So readers never wait for each other, and a worker that dies in a change costs one shard until it
-//            is replaced (`repair`).
-//   tags     the hash of each entry, 0 when the way is empty: one cache line a set
-//   entries  16 words an entry, see ENTRY; 4 doubles an entry, see TIME
-//   blocks   128 bytes each: 124 bytes of an entry's stream and the number of the next block. Stream: key, then
-//            two words a record (owner offset and type, TTL offset and RDLENGTH), then the message after the question
-// What races can only give wrong bytes, never wrong bounds: every number read is checked or masked before it is used.
+// A shard's lock word counts its changes. A reader notes it, copies what it needs, and looks again: when the word moved, the
+// copy is worthless. So readers never wait for each other, and a worker that dies in a change costs one shard until it is
+// replaced (`repair`). What a race shows may be wrong, but never out of bounds: numbers are masked or checked before use.
 import type { Answer } from '../../chain/answer.ts';
 import type { Query } from '../../chain/query.ts';
 import { LOWER } from '../../wire/name.ts';
 import { SECTION } from '../../wire/record-index.ts';
+import { BlockStore, PAYLOAD_BYTES, PAYLOAD_WORDS, SHARD_BLOCKS, blocksFor } from './block-store.ts';
+import {
+  ENTRY,
+  ENTRY_TIMES,
+  ENTRY_WORDS,
+  FLAG,
+  KEY_FLAGS,
+  SHARD,
+  SHARD_ENTRIES,
+  SHARD_SETS,
+  SHARD_WORDS,
+  TIME,
+  type TableMemory,
+  WAYS,
+  layOutTable,
+} from './table-memory.ts';
 
-const WAYS = 16;
-const SHARD_SETS = 16;
-const SHARD_ENTRIES = WAYS * SHARD_SETS;
-const MIN_SHARDS = 4;
-/** Entries a table can have, whatever the Corefile asks for. */
-export const MAX_TABLE_ENTRIES = 1_048_576;
-
-const BLOCK_BYTES = 128;
-const BLOCK_WORDS = BLOCK_BYTES / 4;
-const PAYLOAD_BYTES = BLOCK_BYTES - 4;
-const PAYLOAD_WORDS = PAYLOAD_BYTES / 4;
-/** Blocks per shard: 512 bytes an entry on average, and room for one message of 65,535 bytes with all its records. */
-const SHARD_BLOCKS = SHARD_ENTRIES * 4;
-
-/** Words of a shard: the lock, the first free block (its number in the shard plus one), how many are free, a clock hand. */
-const SHARD = { LOCK: 0, FREE: 1, FREE_COUNT: 2, HAND: 3, READY: 4 } as const;
-const SHARD_WORDS = 32;
 const OWNER_MASK = 0xff;
 /** Looks at a lock that is taken before giving up: a few microseconds. */
 const MAX_SPINS = 1000;
-
 /** Records that fit a message of 65,535 bytes. */
 const MAX_RECORDS = 5958;
 
-const ENTRY_WORDS = 16;
-const ENTRY = {
-  FIRST_BLOCK: 0,
-  KEY_LENGTH: 1,
-  /** qtype << 16 | qclass */
-  QUESTION: 2,
-  /** FLAG bits; the rcode from bit 16. */
-  FLAGS: 3,
-  BODY_LENGTH: 4,
-  ANSWERS: 5,
-  AUTHORITIES: 6,
-  ADDITIONALS: 7,
-  SAVED: 8,
-  TTL: 9,
-  /** Hits in a row, for prefetching. */
-  HITS: 10,
-  /** Set by a hit, cleared by the clock hand. */
-  USED: 11,
-  /** Listener that the entry counts for. */
-  SERVER: 12,
-} as const;
-const TIMES = 4;
-const TIME = { STORED: 0, LAST_HIT: 1, REFRESH_AFTER: 2, DEAD_AFTER: 3 } as const;
-
-/** Bits of a key (the first three) and of what is stored with an answer. */
-export const FLAG = { DO: 1, CD: 2, RENAMED: 4, AD: 8, RA: 16, ANSWERING: 32 } as const;
-const KEY_FLAGS = FLAG.DO | FLAG.CD | FLAG.RENAMED;
-
-/** What `store` did. */
-export const STORED = { NEW: 0, REPLACED: 1, EVICTED: 2, REFUSED: 3 } as const;
-
-/** Crosses threads by reference. */
-export type TableMemory = { readonly shards: number; readonly buffer: SharedArrayBuffer };
+/** What `store` did: nothing, or one of the first two, and whether others had to go. */
+export const STORED = { REFUSED: 0, NEW: 1, REPLACED: 2, EVICTED: 4 } as const;
 
 /** Values of an answer that are not in its bytes. */
 export type StoredAnswer = {
@@ -85,24 +45,6 @@ export type StoredAnswer = {
   keepHits: boolean;
   server: number;
 };
-
-/**
- * Reserves a table for `capacity` answers, rounded down to whole shards, at least 1024. Pages cost memory once they are
- * written: about 600 bytes an entry when full.
- */
-export function createTableMemory(capacity: number): TableMemory {
-  const shards = Math.max(MIN_SHARDS, Math.floor(Math.min(capacity, MAX_TABLE_ENTRIES) / SHARD_ENTRIES));
-  return { shards, buffer: new SharedArrayBuffer(layOut(shards).bytes) };
-}
-
-function layOut(shards: number): { tags: number; entries: number; times: number; blocks: number; bytes: number } {
-  const entryCount = shards * SHARD_ENTRIES;
-  const tags = shards * SHARD_WORDS * 4;
-  const entries = tags + entryCount * 4;
-  const times = entries + entryCount * ENTRY_WORDS * 4;
-  const blocks = times + entryCount * TIMES * 8;
-  return { tags, entries, times, blocks, bytes: blocks + shards * SHARD_BLOCKS * BLOCK_BYTES };
-}
 
 /** The question's share of a hash: type, class, DO and CD. */
 function saltOf(query: Query, keyFlags: number): number {
@@ -128,8 +70,7 @@ export class CacheTable {
   readonly #tags: Int32Array;
   readonly #entries: Int32Array;
   readonly #times: Float64Array;
-  readonly #blocks: Int32Array;
-  readonly #bytes: Uint8Array;
+  readonly #blocks: BlockStore;
   readonly #owner: number;
   /** Lock word and its value as `find` saw it. */
   #seenAt = 0;
@@ -140,15 +81,14 @@ export class CacheTable {
   /** @param worker tells workers apart in locks @param onDrop called for each entry that leaves without a successor */
   constructor(memory: TableMemory, worker: number, onDrop: (server: number) => void) {
     const { shards, buffer } = memory;
-    const at = layOut(shards);
+    const at = layOutTable(shards);
     const count = shards * SHARD_ENTRIES;
     this.#shards = shards;
     this.#locks = new Int32Array(buffer, 0, shards * SHARD_WORDS);
     this.#tags = new Int32Array(buffer, at.tags, count);
     this.#entries = new Int32Array(buffer, at.entries, count * ENTRY_WORDS);
-    this.#times = new Float64Array(buffer, at.times, count * TIMES);
-    this.#blocks = new Int32Array(buffer, at.blocks, shards * SHARD_BLOCKS * BLOCK_WORDS);
-    this.#bytes = new Uint8Array(buffer, at.blocks, shards * SHARD_BLOCKS * BLOCK_BYTES);
+    this.#times = new Float64Array(buffer, at.times, count * ENTRY_TIMES);
+    this.#blocks = new BlockStore(buffer, at.blocks, shards, this.#locks, SHARD.BLOCKS, SHARD_WORDS);
     this.#owner = 1 + (worker % OWNER_MASK);
     this.#onDrop = onDrop;
   }
@@ -164,7 +104,7 @@ export class CacheTable {
         if (this.#tags[entry] !== 0) this.#onDrop(this.#entries[entry * ENTRY_WORDS + ENTRY.SERVER]!);
         this.#tags[entry] = 0;
       }
-      this.#locks[lockAt + SHARD.READY] = 0;
+      this.#blocks.forget(shard);
       this.#release(lockAt, seen);
     }
   }
@@ -203,28 +143,19 @@ export class CacheTable {
     if ((entries[at + ENTRY.FLAGS]! & KEY_FLAGS) !== keyFlags) return false;
     const keyLength = query.renamed ? nameLength + rawLength(query) : nameLength;
     if (entries[at + ENTRY.KEY_LENGTH] !== keyLength) return false;
-    const bytes = this.#bytes;
+    const { bytes } = this.#blocks;
     const { name, rawName } = query;
     let block = entries[at]!;
     for (let done = 0; done < keyLength; ) {
-      let from = this.#payloadAt(shard, block);
+      let from = this.#blocks.byteAt(shard, block);
       const stop = Math.min(keyLength, done + PAYLOAD_BYTES);
       for (; done < stop; done++) {
         const wanted = done < nameLength ? name[done] : LOWER[rawName[done - nameLength]!];
         if (bytes[from++] !== wanted) return false;
       }
-      block = this.#nextBlock(shard, block);
+      if (done < keyLength) block = this.#blocks.next(shard, block);
     }
     return true;
-  }
-
-  /** Where the payload of a block starts in bytes; a number that is no block counts as the first. */
-  #payloadAt(shard: number, block: number): number {
-    return (shard * SHARD_BLOCKS + (block & (SHARD_BLOCKS - 1))) * BLOCK_BYTES;
-  }
-
-  #nextBlock(shard: number, block: number): number {
-    return this.#blocks[(shard * SHARD_BLOCKS + (block & (SHARD_BLOCKS - 1))) * BLOCK_WORDS + PAYLOAD_WORDS]!;
   }
 
   /** Whether nothing in the entry's shard changed since `find`. */
@@ -236,7 +167,7 @@ export class CacheTable {
 
   /** TTL at `nowMs` in whole seconds; 0 or less when it has run out. */
   ttlLeft(entry: number, nowMs: number): number {
-    const ageSeconds = Math.floor((nowMs - this.#times[entry * TIMES + TIME.STORED]!) / 1000);
+    const ageSeconds = Math.floor((nowMs - this.#times[entry * ENTRY_TIMES + TIME.STORED]!) / 1000);
     return this.ttl(entry) - Math.max(0, ageSeconds);
   }
 
@@ -256,7 +187,7 @@ export class CacheTable {
 
   /** Counts a hit; hits further apart than `windowMs` start again at one. @returns hits in a row */
   countHit(entry: number, nowMs: number, windowMs: number): number {
-    const time = entry * TIMES + TIME.LAST_HIT;
+    const time = entry * ENTRY_TIMES + TIME.LAST_HIT;
     const at = entry * ENTRY_WORDS + ENTRY.HITS;
     const hits = this.#times[time]! < nowMs - windowMs ? 1 : this.#entries[at]! + 1;
     this.#times[time] = nowMs;
@@ -266,7 +197,7 @@ export class CacheTable {
 
   /** Takes the right to refresh the entry until `untilMs`; false when someone has it, or a failed refresh is too recent. */
   claimRefresh(entry: number, nowMs: number, untilMs: number): boolean {
-    const at = entry * TIMES + TIME.REFRESH_AFTER;
+    const at = entry * ENTRY_TIMES + TIME.REFRESH_AFTER;
     if (this.#times[at]! > nowMs) return false;
     this.#times[at] = untilMs;
     return true;
@@ -274,7 +205,7 @@ export class CacheTable {
 
   /** Lets the next refresh start at `afterMs`. */
   endRefresh(entry: number, afterMs: number): void {
-    this.#times[entry * TIMES + TIME.REFRESH_AFTER] = afterMs;
+    this.#times[entry * ENTRY_TIMES + TIME.REFRESH_AFTER] = afterMs;
   }
 
   /** Appends the stored records to `answer`, each with the TTL given, and sets rcode, RA and AD as stored. */
@@ -294,43 +225,45 @@ export class CacheTable {
     const records = authorities + (entries[at + ENTRY.ADDITIONALS]! & 0xffff);
     // More than any message holds is a race, too.
     if (records > MAX_RECORDS) return;
-    const words = this.#blocks;
-    let block = entries[at]!;
-    // The key is padded to whole words.
-    let word = ((entries[at + ENTRY.KEY_LENGTH]! & 0x3ff) + 3) >>> 2;
-    while (word >= PAYLOAD_WORDS) {
-      word -= PAYLOAD_WORDS;
-      block = this.#nextBlock(shard, block);
-    }
-    let base = this.#payloadAt(shard, block) >>> 2;
-    for (let i = 0; i < records; i++) {
-      const high = words[base + word]!;
-      if (++word === PAYLOAD_WORDS) {
-        block = this.#nextBlock(shard, block);
-        base = this.#payloadAt(shard, block) >>> 2;
-        word = 0;
-      }
-      const low = words[base + word]!;
-      if (++word === PAYLOAD_WORDS) {
-        block = this.#nextBlock(shard, block);
-        base = this.#payloadAt(shard, block) >>> 2;
-        word = 0;
-      }
-      const section = i < answers ? SECTION.ANSWER : i < authorities ? SECTION.AUTHORITY : SECTION.ADDITIONAL;
-      answer.records.push(section, high >>> 16, high & 0xffff, low >>> 16, low & 0xffff);
-    }
-    let offset = word * 4;
-    for (let left = entries[at + ENTRY.BODY_LENGTH]! & 0xffff; left > 0; ) {
-      const part = Math.min(left, PAYLOAD_BYTES - offset);
-      answer.putBytes(this.#bytes, this.#payloadAt(shard, block) + offset, part);
-      left -= part;
-      offset = 0;
-      block = this.#nextBlock(shard, block);
-    }
+    this.#copyStream(answer, shard, at, answers, authorities, records);
     for (let i = 0; i < records; i++) {
       // A record outside the copied bytes is a race that `isUnchanged` will find.
       if (answer.records.ttlAt(i) + 4 > answer.length) return;
       answer.setTtl(i, ttlSeconds);
+    }
+  }
+
+  /** Records, then body, from the stream of the entry whose words start at `at`. */
+  #copyStream(answer: Answer, shard: number, at: number, answers: number, authorities: number, records: number): void {
+    const blocks = this.#blocks;
+    const { words } = blocks;
+    let block = this.#entries[at]!;
+    let word = ((this.#entries[at + ENTRY.KEY_LENGTH]! & 0x3ff) + 3) >>> 2;
+    for (; word >= PAYLOAD_WORDS; word -= PAYLOAD_WORDS) block = blocks.next(shard, block);
+    let base = blocks.wordAt(shard, block);
+    let high = 0;
+    for (let half = 0; half < records * 2; half++) {
+      const value = words[base + word]!;
+      if (++word === PAYLOAD_WORDS) {
+        block = blocks.next(shard, block);
+        base = blocks.wordAt(shard, block);
+        word = 0;
+      }
+      if ((half & 1) === 0) {
+        high = value;
+        continue;
+      }
+      const record = half >> 1;
+      const section = record < answers ? SECTION.ANSWER : record < authorities ? SECTION.AUTHORITY : SECTION.ADDITIONAL;
+      answer.records.push(section, high >>> 16, high & 0xffff, value >>> 16, value & 0xffff);
+    }
+    let offset = word * 4;
+    for (let left = this.#entries[at + ENTRY.BODY_LENGTH]! & 0xffff; left > 0; ) {
+      const part = Math.min(left, PAYLOAD_BYTES - offset);
+      answer.putBytes(blocks.bytes, blocks.byteAt(shard, block) + offset, part);
+      left -= part;
+      offset = 0;
+      if (left > 0) block = blocks.next(shard, block);
     }
   }
 
@@ -339,14 +272,13 @@ export class CacheTable {
     const { records } = answer;
     const keyLength = query.nameLength + (query.renamed ? rawLength(query) : 0);
     const bodyLength = answer.length - answer.questionEnd;
-    const streamBytes = ((keyLength + 3) & ~3) + records.count * 8 + bodyLength;
-    const needed = Math.ceil(streamBytes / PAYLOAD_BYTES);
+    const needed = blocksFor(streamBytes(keyLength, records.count, bodyLength));
     if (needed > SHARD_BLOCKS || bodyLength > 0xffff) return STORED.REFUSED;
     const shard = (hash >>> 4) % this.#shards;
     const lockAt = shard * SHARD_WORDS;
     const seen = this.#acquire(lockAt);
     if (seen === -1) return STORED.REFUSED;
-    if (this.#locks[lockAt + SHARD.READY] === 0) this.#linkBlocks(shard);
+    this.#blocks.prepare(shard);
 
     let result: number = STORED.NEW;
     let entry = this.#search(query, hash, shard);
@@ -356,16 +288,16 @@ export class CacheTable {
     } else {
       entry = this.#pickWay(shard, hash, what.nowMs);
       if (this.#tags[entry] !== 0) {
-        result = STORED.EVICTED;
+        result |= STORED.EVICTED;
         this.#drop(entry, shard);
       }
     }
     this.#tags[entry] = 0;
-    while (this.#locks[lockAt + SHARD.FREE_COUNT]! < needed) {
-      result = STORED.EVICTED;
+    while (this.#blocks.freeCount(shard) < needed) {
+      result |= STORED.EVICTED;
       this.#drop(this.#pickAny(shard), shard);
     }
-    this.#fill(entry, shard, query, answer, needed, what, result === STORED.REPLACED && what.keepHits);
+    this.#fill(entry, shard, query, answer, what, (result & STORED.REPLACED) !== 0 && what.keepHits);
     this.#tags[entry] = hash | 1;
     this.#release(lockAt, seen);
     return result;
@@ -397,25 +329,13 @@ export class CacheTable {
     Atomics.store(this.#locks, lockAt, ((seen >>> 8) + 1) << 8);
   }
 
-  /** Puts all blocks of a shard on its free list. */
-  #linkBlocks(shard: number): void {
-    const first = shard * SHARD_BLOCKS;
-    for (let i = 0; i < SHARD_BLOCKS; i++) {
-      this.#blocks[(first + i) * BLOCK_WORDS + PAYLOAD_WORDS] = (i + 1) & (SHARD_BLOCKS - 1);
-    }
-    const lockAt = shard * SHARD_WORDS;
-    this.#locks[lockAt + SHARD.FREE] = 0;
-    this.#locks[lockAt + SHARD.FREE_COUNT] = SHARD_BLOCKS;
-    this.#locks[lockAt + SHARD.READY] = 1;
-  }
-
   /** A way of the set: an empty one, else one that is dead, else the first that was not used since the hand came by. */
   #pickWay(shard: number, hash: number, nowMs: number): number {
     const first = shard * SHARD_ENTRIES + (hash & (SHARD_SETS - 1)) * WAYS;
     let dead = -1;
     for (let entry = first; entry < first + WAYS; entry++) {
       if (this.#tags[entry] === 0) return entry;
-      if (this.#times[entry * TIMES + TIME.DEAD_AFTER]! < nowMs) dead = entry;
+      if (this.#times[entry * ENTRY_TIMES + TIME.DEAD_AFTER]! < nowMs) dead = entry;
     }
     if (dead !== -1) return dead;
     const hand = this.#turn(shard);
@@ -452,44 +372,19 @@ export class CacheTable {
 
   /** Gives the blocks of an entry back. */
   #free(entry: number, shard: number): void {
-    const at = entry * ENTRY_WORDS;
-    const lockAt = shard * SHARD_WORDS;
-    const first = this.#entries[at + ENTRY.FIRST_BLOCK]!;
-    let last = first;
-    let count = 1;
-    for (const total = this.#blockCount(at); count < total; count++) last = this.#nextBlock(shard, last);
-    this.#setNext(shard, last, this.#locks[lockAt + SHARD.FREE]!);
-    this.#locks[lockAt + SHARD.FREE] = first;
-    this.#locks[lockAt + SHARD.FREE_COUNT]! += count;
-  }
-
-  #blockCount(at: number): number {
     const entries = this.#entries;
+    const at = entry * ENTRY_WORDS;
     const records = entries[at + ENTRY.ANSWERS]! + entries[at + ENTRY.AUTHORITIES]! + entries[at + ENTRY.ADDITIONALS]!;
-    const streamBytes = ((entries[at + ENTRY.KEY_LENGTH]! + 3) & ~3) + records * 8 + entries[at + ENTRY.BODY_LENGTH]!;
-    return Math.ceil(streamBytes / PAYLOAD_BYTES);
+    const bytes = streamBytes(entries[at + ENTRY.KEY_LENGTH]!, records, entries[at + ENTRY.BODY_LENGTH]!);
+    this.#blocks.free(shard, entries[at + ENTRY.FIRST_BLOCK]!, blocksFor(bytes));
   }
 
-  #setNext(shard: number, block: number, next: number): void {
-    this.#blocks[(shard * SHARD_BLOCKS + block) * BLOCK_WORDS + PAYLOAD_WORDS] = next;
-  }
-
-  /** Takes `needed` blocks off the free list and writes the entry. */
-  #fill(
-    entry: number,
-    shard: number,
-    query: Query,
-    answer: Answer,
-    needed: number,
-    what: StoredAnswer,
-    keepHits: boolean,
-  ): void {
+  /** Writes the entry; there are blocks enough. */
+  #fill(entry: number, shard: number, query: Query, answer: Answer, what: StoredAnswer, keepHits: boolean): void {
     const entries = this.#entries;
     const at = entry * ENTRY_WORDS;
     const { records } = answer;
     entries[at + ENTRY.FIRST_BLOCK] = this.#writeStream(shard, query, answer);
-    const lockAt = shard * SHARD_WORDS;
-    this.#locks[lockAt + SHARD.FREE_COUNT]! -= needed;
     entries[at + ENTRY.KEY_LENGTH] = query.nameLength + (query.renamed ? rawLength(query) : 0);
     entries[at + ENTRY.QUESTION] = (query.qtype << 16) | query.qclass;
     entries[at + ENTRY.FLAGS] =
@@ -507,7 +402,7 @@ export class CacheTable {
     entries[at + ENTRY.USED] = 0;
     entries[at + ENTRY.SERVER] = what.server;
     const times = this.#times;
-    const time = entry * TIMES;
+    const time = entry * ENTRY_TIMES;
     times[time + TIME.STORED] = what.nowMs;
     times[time + TIME.REFRESH_AFTER] = 0;
     times[time + TIME.DEAD_AFTER] = what.deadAfterMs;
@@ -516,56 +411,34 @@ export class CacheTable {
     times[time + TIME.LAST_HIT] = 0;
   }
 
-  /** Writes key, records and body into blocks from the free list; returns the first of them. */
+  /** Writes key, records and body; returns the first block. */
   #writeStream(shard: number, query: Query, answer: Answer): number {
-    const lockAt = shard * SHARD_WORDS;
-    const out = cursor;
-    const first = this.#locks[lockAt + SHARD.FREE]!;
-    out.block = first;
-    out.at = this.#payloadAt(shard, first);
-    out.left = PAYLOAD_BYTES;
-    this.#put(shard, query.name, 0, query.nameLength, false);
-    if (query.renamed) this.#put(shard, query.rawName, 0, rawLength(query), true);
-    const padding = -(query.nameLength + (query.renamed ? rawLength(query) : 0)) & 3;
-    this.#put(shard, ZEROS, 0, padding, false);
+    const blocks = this.#blocks;
+    const first = blocks.begin(shard);
+    const { nameLength } = query;
+    blocks.put(query.name, 0, nameLength);
+    const spelled = query.renamed ? rawLength(query) : 0;
+    for (let i = 0; i < spelled; i++) LOWERED[i] = LOWER[query.rawName[i]!]!;
+    blocks.put(LOWERED, 0, spelled);
+    blocks.put(ZEROS, 0, -(nameLength + spelled) & 3);
     const { records } = answer;
     for (let i = 0; i < records.count; i++) {
-      this.#putWord(shard, (records.ownerAt(i) << 16) | records.type(i));
-      this.#putWord(shard, (records.ttlAt(i) << 16) | records.rdataLength(i));
+      blocks.putWord((records.ownerAt(i) << 16) | records.type(i));
+      blocks.putWord((records.ttlAt(i) << 16) | records.rdataLength(i));
     }
-    this.#put(shard, answer.bytes, answer.base + answer.questionEnd, answer.length - answer.questionEnd, false);
-    this.#locks[lockAt + SHARD.FREE] = this.#nextBlock(shard, out.block);
+    blocks.put(answer.bytes, answer.base + answer.questionEnd, answer.length - answer.questionEnd);
+    blocks.end();
     return first;
-  }
-
-  #put(shard: number, from: Uint8Array, at: number, length: number, lower: boolean): void {
-    const out = cursor;
-    const bytes = this.#bytes;
-    for (const end = at + length; at < end; at++) {
-      if (out.left === 0) this.#advance(shard);
-      bytes[out.at++] = lower ? LOWER[from[at]!]! : from[at]!;
-      out.left--;
-    }
-  }
-
-  /** Words are written at multiples of four, which a block's payload holds a whole number of. */
-  #putWord(shard: number, value: number): void {
-    const out = cursor;
-    if (out.left === 0) this.#advance(shard);
-    this.#blocks[out.at >>> 2] = value;
-    out.at += 4;
-    out.left -= 4;
-  }
-
-  #advance(shard: number): void {
-    cursor.block = this.#nextBlock(shard, cursor.block);
-    cursor.at = this.#payloadAt(shard, cursor.block);
-    cursor.left = PAYLOAD_BYTES;
   }
 }
 
-const cursor = { block: 0, at: 0, left: 0 };
+const LOWERED = new Uint8Array(256);
 const ZEROS = new Uint8Array(4);
+
+/** Key padded to words, two words a record, body. */
+function streamBytes(keyLength: number, records: number, bodyLength: number): number {
+  return ((keyLength + 3) & ~3) + records * 8 + bodyLength;
+}
 
 /** Length of the client's name in the packet; the question's type and class follow it. */
 function rawLength(query: Query): number {

@@ -8,11 +8,12 @@ import type { Env, Handler } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
 import { EDE, RCODE } from '../../wire/types.ts';
-import { CacheTable, FLAG, STORED, type StoredAnswer, hashKey } from './cache-table.ts';
+import { CacheTable, STORED, type StoredAnswer, hashKey } from './cache-table.ts';
 import { KIND, type Kind, classify, isAnswering } from './classify.ts';
 import type { CacheCells } from './metrics.ts';
 import { answerFor, copyForRefresh } from './refresh.ts';
 import type { CacheOptions } from './setup.ts';
+import { FLAG } from './table-memory.ts';
 
 const SUCCESS = 0;
 const DENIAL = 1;
@@ -206,8 +207,8 @@ class Cache {
     const own = this.#cellsOf(query.server);
     const stored = this.#tables[number].store(query, hash, answer, what);
     if (stored === STORED.REFUSED) cells[own.drops]!++;
-    else if (stored !== STORED.REPLACED) this.#count(query.server, number, 1);
-    if (stored === STORED.EVICTED) cells[own.evictions[number]]!++;
+    if ((stored & STORED.NEW) !== 0) this.#count(query.server, number, 1);
+    if ((stored & STORED.EVICTED) !== 0) cells[own.evictions[number]]!++;
     // What was learned last holds; but a failure says nothing about what was known before.
     if (number === SUCCESS && (!preferPositive || what.answering !== 0)) this.#tables[DENIAL].remove(query, hash);
     if (number === DENIAL && !preferPositive && answer.rcode !== RCODE.SERVFAIL && answer.rcode !== RCODE.NOTIMP) {

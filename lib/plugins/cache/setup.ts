@@ -3,8 +3,8 @@ import { expectOnce } from '../../chain/expect-once.ts';
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive, Option } from '../../config/directive.ts';
 import { parseZone } from '../../config/zone-name.ts';
-import { createTableMemory, MAX_TABLE_ENTRIES, type TableMemory } from './cache-table.ts';
-import { declareCacheMetrics, type CacheCells } from './metrics.ts';
+import { type CacheCells, declareCacheMetrics } from './metrics.ts';
+import { MAX_TABLE_ENTRIES, type TableMemory, createTableMemory } from './table-memory.ts';
 
 /** Capacity and TTL range of one of the two caches. */
 export type CacheKind = {

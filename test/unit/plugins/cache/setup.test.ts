@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ConfigError } from '../../../../lib/base/errors.ts';
+import { ConfigError, type ErrorCode } from '../../../../lib/base/errors.ts';
 import { type CacheOptions, setupCache } from '../../../../lib/plugins/cache/setup.ts';
 import { directivesOf, makeContext } from '../fake-chain.ts';
 
@@ -100,7 +100,7 @@ test('what CoreDNS accepts in odd places is accepted', (t) => {
   t.notThrows(() => setup('cache {\n success 100 30 5 1\n}'));
 });
 
-const REFUSED: readonly (readonly [string, string, number, RegExp])[] = [
+const REFUSED: readonly (readonly [string, ErrorCode, number, RegExp])[] = [
   ['cache 30\ncache 60', 'DIRECTIVE_REPEATED', 3, /once in a server block/],
   ['cache -1', 'ARGUMENT_VALUE', 2, /an integer of at least 1/],
   ['cache 0', 'ARGUMENT_VALUE', 2, /an integer of at least 1/],
@@ -129,7 +129,7 @@ const REFUSED: readonly (readonly [string, string, number, RegExp])[] = [
 for (const [body, code, line, message] of REFUSED) {
   test(`refused: ${body.replaceAll('\n', ' ')}`, (t) => {
     const error = t.throws(() => setup(body), { instanceOf: ConfigError });
-    t.is(error.code as string, code);
+    t.is(error.code, code);
     t.is(error.line, line);
     t.regex(error.message, message);
     t.true(error.message.startsWith('cache: '));

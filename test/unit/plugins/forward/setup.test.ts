@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
-import { ConfigError } from '../../../../lib/base/errors.ts';
+import { ConfigError, type ErrorCode } from '../../../../lib/base/errors.ts';
 import { type ForwardOptions, setupForward } from '../../../../lib/plugins/forward/setup.ts';
 import { directivesOf, makeContext } from '../fake-chain.ts';
 
@@ -160,7 +160,7 @@ test('a port that no socket can have is accepted with a warning, a CIDR of sever
   );
 });
 
-const REFUSED: readonly (readonly [string, string, number, RegExp])[] = [
+const REFUSED: readonly (readonly [string, ErrorCode, number, RegExp])[] = [
   // Corefile body                                         code              line  message
   ['forward', 'ARGUMENT_COUNT', 2, /takes at least 2 arguments/],
   ['forward .', 'ARGUMENT_COUNT', 2, /takes at least 2 arguments/],
@@ -196,7 +196,7 @@ const REFUSED: readonly (readonly [string, string, number, RegExp])[] = [
 for (const [body, code, line, message] of REFUSED) {
   test(`refused: ${body.replaceAll('\n', ' ').slice(0, 70)}`, async (t) => {
     const error = await t.throwsAsync(() => setup(body), { instanceOf: ConfigError });
-    t.is(error.code as string, code);
+    t.is(error.code, code);
     t.is(error.line, line);
     t.regex(error.message, message);
     t.true(error.message.startsWith('forward: '));
