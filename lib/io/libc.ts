@@ -37,21 +37,27 @@ export function loadLibc(): Libc | string {
   return cached;
 }
 
-function bindLibc(): Libc | string {
+/**
+ * Binds anew.
+ *
+ * @param bySystemCall takes recvmmsg and sendmmsg past the C library even where its own are as good (glibc); for tests
+ */
+export function bindLibc(bySystemCall = false): Libc | string {
   if (process.platform !== 'linux') return `recvmmsg is not known on ${process.platform}`;
   if ((process.arch !== 'x64' && process.arch !== 'arm64') || os.endianness() !== 'LE') {
     return `struct layouts are not known on ${process.arch}`;
   }
   try {
-    return bindAll(koffi.load(null));
+    const library = koffi.load(null);
+    return bindAll(library, !bySystemCall && isGlibc(library));
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-function bindAll(library: ReturnType<typeof koffi.load>): Libc {
+function bindAll(library: ReturnType<typeof koffi.load>, byName: boolean): Libc {
   const bind = (prototype: string): Call => library.func(prototype);
-  const recvmmsg = isGlibc(library) ? bind('int recvmmsg(int, intptr_t, unsigned int, int, intptr_t)') : undefined;
+  const recvmmsg = byName ? bind('int recvmmsg(int, intptr_t, unsigned int, int, intptr_t)') : undefined;
   const sendmmsg = recvmmsg && bind('int sendmmsg(int, intptr_t, unsigned int, int)');
   const syscall = bind('long syscall(long, long, intptr_t, long, long, intptr_t)');
   return {
@@ -76,6 +82,7 @@ function bindAll(library: ReturnType<typeof koffi.load>): Libc {
   };
 }
 
+/** musl sends the messages of sendmmsg one by one, so there the kernel is called directly. */
 function isGlibc(library: ReturnType<typeof koffi.load>): boolean {
   try {
     library.func('void *gnu_get_libc_version()');

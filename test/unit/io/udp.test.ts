@@ -2,7 +2,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
-import { loadLibc } from '../../../lib/io/libc.ts';
+import { bindLibc, loadLibc } from '../../../lib/io/libc.ts';
 import { formatAddress } from '../../../lib/io/socket-address.ts';
 import { openDgram } from '../../../lib/io/udp-dgram.ts';
 import {
@@ -13,16 +13,34 @@ import {
   type UdpOptions,
 } from '../../../lib/io/udp-batch.ts';
 import { openMmsg } from '../../../lib/io/udp-mmsg.ts';
+import { chooseUdp } from '../../../lib/io/udp.ts';
 
 type Open = (options: UdpOptions, handler: BatchHandler) => Promise<UdpBatch>;
 type Packet = BatchHandler['packet'];
 
 const libc = loadLibc();
-const WAYS: readonly (readonly ['mmsg' | 'dgram', Open])[] = [
-  ['dgram', openDgram],
+const direct = bindLibc(true);
+/** Name in titles, the batch's kind, how to open it. */
+const WAYS: readonly (readonly [string, 'mmsg' | 'dgram', Open])[] = [
+  ['dgram', 'dgram', openDgram],
   ...(typeof libc === 'string'
     ? []
-    : [['mmsg', async (options: UdpOptions, handler: BatchHandler) => openMmsg(libc, options, handler)] as const]),
+    : [
+        [
+          'mmsg',
+          'mmsg',
+          async (options: UdpOptions, handler: BatchHandler) => openMmsg(libc, options, handler),
+        ] as const,
+      ]),
+  ...(typeof direct === 'string'
+    ? []
+    : [
+        [
+          'mmsg by syscall(2), as on musl',
+          'mmsg',
+          async (options: UdpOptions, handler: BatchHandler) => openMmsg(direct, options, handler),
+        ] as const,
+      ]),
 ];
 
 test('recvmmsg is bound on Linux x64 and arm64', (t) => {
@@ -80,8 +98,8 @@ async function ask(
 const numbered = (count: number, length = 20): Uint8Array[] =>
   Array.from({ length: count }, (_, i) => new Uint8Array(length).fill(i & 255));
 
-for (const [kind, open] of WAYS) {
-  const title = (text: string): string => `${kind}: ${text}`;
+for (const [name, kind, open] of WAYS) {
+  const title = (text: string): string => `${name}: ${text}`;
   const listen = async (t: ExecutionContext, handler: BatchHandler, options: Partial<UdpOptions> = {}) => {
     const batch = await open({ ...LOOPBACK, ...options }, handler);
     t.teardown(() => batch.close());
@@ -437,7 +455,12 @@ if (typeof libc !== 'string') {
   });
 }
 
-for (const [kind] of WAYS) {
+test('recvmmsg is chosen where its self-test passes, and the choice says why', async (t) => {
+  if (typeof libc === 'string') return t.is((await chooseUdp()).kind, 'dgram');
+  return t.deepEqual(await chooseUdp(), { kind: 'mmsg', reason: 'recvmmsg self-test passed' });
+});
+
+for (const kind of typeof libc === 'string' ? ['dgram'] : ['dgram', 'mmsg']) {
   test(`${kind}: the socket of a worker thread that is terminated is closed`, async (t) => {
     const worker = new Worker(new URL('./udp-worker.ts', import.meta.url), {
       env: { ...process.env, CLUSTERDNS_UDP: kind },
