@@ -15,7 +15,7 @@ const CREDENTIALS_TIMEOUT_MS = 30_000;
  * @throws ConfigError `CLUSTER` when the file cannot be read, is no kubeconfig, or names something that is missing
  */
 export async function openKubeconfigAccess(file: string, context?: string): Promise<ApiAccess> {
-  const text = readKubeconfig(file);
+  let text = readKubeconfig(file);
   const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const load = (): KubeConfig => loadKubeconfig(new KubeConfig(), text, file, context);
   let config = load();
@@ -40,7 +40,9 @@ export async function openKubeconfigAccess(file: string, context?: string): Prom
     refresh: () => {
       // Drops what exec plug-ins and providers have cached; a file that is broken just now is read again later.
       try {
-        config = loadKubeconfig(new KubeConfig(), readKubeconfig(file), file, context);
+        const fresh = readKubeconfig(file);
+        config = loadKubeconfig(new KubeConfig(), fresh, file, context);
+        text = fresh;
       } catch {
         config = load();
       }
