@@ -38,7 +38,12 @@ export class ConfigError extends Error {
     this.line = line;
   }
 
-  /** `FILE:LINE: message`, as `-check` and the start-up print it. */
+  /** `FILE:LINE - Error during parsing: message`: as CoreDNS reports what keeps it from starting, so that tools recognise it. */
+  formatFatal(): string {
+    return this.line === 0 ? this.format() : `${this.file}:${this.line} - Error during parsing: ${this.message}`;
+  }
+
+  /** `FILE:LINE: message`, as `-check` prints it. */
   format(): string {
     if (this.file === '') return this.message;
     return this.line === 0 ? `${this.file}: ${this.message}` : `${this.file}:${this.line}: ${this.message}`;

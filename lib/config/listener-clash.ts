@@ -27,12 +27,12 @@ export function checkClashes(blocks: readonly BoundBlock[]): void {
       for (const address of addresses) {
         const here = formatBound(zone, address);
         const refuse = (reason: string): ConfigError =>
-          new ConfigError('ZONE_DUPLICATE', `cannot serve ${here}: ${reason}`, block.file, block.line);
+          new ConfigError('ZONE_DUPLICATE', `cannot serve ${here} - ${reason}`, block.file, block.line);
         const first = taken.get(here);
-        if (first !== undefined && !hasView) throw refuse(`it is already served ${formatPlace(first, block)}`);
+        if (first !== undefined && !hasView) throw refuse(`it is already defined ${formatPlace(first, block)}`);
         const other = first === undefined ? findOverlap(zone, address, taken, boundSomewhere) : undefined;
         if (other !== undefined) {
-          throw refuse(`it overlaps with ${other}; bind both blocks to addresses, or neither`);
+          throw refuse(`zone overlap listener capacity with ${other}: bind both blocks to addresses, or neither`);
         }
         if (hasView) continue;
         taken.set(here, { file: block.file, line: block.line });

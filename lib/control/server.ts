@@ -1,6 +1,6 @@
 // The running server: one configuration in use, brought in and replaced as a whole. Control thread.
 import type { Clock } from '../base/clock.ts';
-import type { ConfigError } from '../base/errors.ts';
+import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Service } from '../chain/plugin.ts';
 import type { Corefile } from '../config/corefile.ts';
@@ -267,6 +267,6 @@ export class Server {
 
 /** For messages: the first line of what went wrong, with its place. */
 export function describeError(error: unknown): string {
-  const { format, message } = error as Partial<ConfigError> & Error;
-  return typeof format === 'function' ? (error as ConfigError).format() : (message ?? String(error));
+  if (error instanceof ConfigError) return error.formatFatal();
+  return error instanceof Error ? error.message : String(error);
 }

@@ -17,34 +17,34 @@ const CASES = [
   [
     'one zone twice',
     'a {\n}\nA. {\n}',
-    'Corefile:3: cannot serve dns://a.:53: it is already served by the block on line 1',
+    'Corefile:3: cannot serve dns://a.:53 - it is already defined by the block on line 1',
   ],
   [
     'one zone twice in a key list',
     'a a:53 {\n}',
-    'Corefile:1: cannot serve dns://a.:53: it is already served by this block',
+    'Corefile:1: cannot serve dns://a.:53 - it is already defined by this block',
   ],
   [
     'a prefix and its reverse zone',
     '10.0.0.0/8 {\n}\n10.in-addr.arpa {\n}',
-    'Corefile:3: cannot serve dns://10.in-addr.arpa.:53: it is already served by the block on line 1',
+    'Corefile:3: cannot serve dns://10.in-addr.arpa.:53 - it is already defined by the block on line 1',
   ],
   ['one zone on two ports and transports', 'a a:54 tls://a:53 {\n}', undefined],
   ['one zone on two addresses', 'a {\nbind ::1\n}\na {\nbind 127.0.0.1\n}', undefined],
   [
     'one zone twice on an address',
     'a {\nbind ::1\n}\na {\nbind ::1\n}',
-    'Corefile:4: cannot serve dns://a.:53 on ::1: it is already served by the block on line 1',
+    'Corefile:4: cannot serve dns://a.:53 on ::1 - it is already defined by the block on line 1',
   ],
   [
     'bound, then on all addresses',
     'a {\nbind ::1\n}\na {\n}',
-    'Corefile:4: cannot serve dns://a.:53: it overlaps with dns://a.:53 on ::1; bind both blocks to addresses, or neither',
+    'Corefile:4: cannot serve dns://a.:53 - zone overlap listener capacity with dns://a.:53 on ::1: bind both blocks to addresses, or neither',
   ],
   [
     'on all addresses, then bound',
     'a {\n}\na {\nbind ::1\n}',
-    'Corefile:3: cannot serve dns://a.:53 on ::1: it overlaps with dns://a.:53; bind both blocks to addresses, or neither',
+    'Corefile:3: cannot serve dns://a.:53 on ::1 - zone overlap listener capacity with dns://a.:53: bind both blocks to addresses, or neither',
   ],
   ['a view before the catch-all', 'a {\nview v {\n}\n}\na {\n}', undefined],
   ['a view after the catch-all', 'a {\n}\na {\nview v {\n}\n}', undefined],
@@ -52,7 +52,7 @@ const CASES = [
   [
     'a bound view beside an unbound zone',
     'a {\n}\na {\nbind ::1\nview v {\n}\n}',
-    'Corefile:3: cannot serve dns://a.:53 on ::1: it overlaps with dns://a.:53; bind both blocks to addresses, or neither',
+    'Corefile:3: cannot serve dns://a.:53 on ::1 - zone overlap listener capacity with dns://a.:53: bind both blocks to addresses, or neither',
   ],
 ] as const;
 for (const [title, text, expected] of CASES)
