@@ -146,7 +146,10 @@ export class WorkerPool {
   }
 
   async #step(type: FromWorker['type'], generation: number, message: ToWorker, limitMs = STEP_MS): Promise<void> {
-    await Promise.all(this.#slots.map((slot) => this.#ask(slot, type, generation, message, limitMs)));
+    const asked = this.#slots.map((slot) => this.#ask(slot, type, generation, message, limitMs));
+    // All have to answer, also when one has refused: a process that ends while a thread loads its native code crashes.
+    const refused = (await Promise.allSettled(asked)).find(({ status }) => status === 'rejected');
+    if (refused?.status === 'rejected') throw refused.reason;
   }
 
   #ask(slot: Slot, type: FromWorker['type'], generation: number, message: ToWorker, limitMs: number): Promise<void> {
