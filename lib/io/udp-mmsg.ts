@@ -27,8 +27,10 @@ import {
 import { Wake, ownSocket } from './wake.ts';
 
 const DEFAULT_BATCH = 64;
-/** Batches read in one wake-up before the event loop gets its turn. */
-const MAX_ROUNDS = 8;
+/** Packets read in one wake-up before the event loop gets its turn. */
+const MAX_PACKETS = 256;
+/** After a batch of this many there are likely more: reading again costs less than another wake-up. */
+const READ_AGAIN = 4;
 const NAME_SPACE = 32;
 const CONTROL_SPACE = 64;
 const SEND_BUFFER_BYTES = 4 << 20;
@@ -138,9 +140,8 @@ class MmsgBatch implements UdpBatch {
   }
 
   #drain(): void {
-    const batchSize = this.#batchSize;
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const count = this.#libc.recvmmsg(this.#fd, this.#rx.address, batchSize, LINUX.MSG_DONTWAIT);
+    for (let read = 0; read < MAX_PACKETS; ) {
+      const count = this.#libc.recvmmsg(this.#fd, this.#rx.address, this.#batchSize, LINUX.MSG_DONTWAIT);
       if (count <= 0) {
         const errno = this.#libc.errno();
         // Anything else is an error of an earlier packet (ICMP) and cleared by having been read.
@@ -148,7 +149,8 @@ class MmsgBatch implements UdpBatch {
         break;
       }
       this.#answer(count);
-      if (count < batchSize || !this.#open) break;
+      read += count;
+      if (count < READ_AGAIN || !this.#open) break;
     }
     if (this.#lateCount > 0) this.#flush();
   }
