@@ -1,12 +1,13 @@
 // lib/plugins/cache/block-store.ts — worker. The bytes of cached answers: chains of 128-byte blocks, each shard with its own.
 //
-// A block is 124 bytes of one stream and the number of the next block. The free blocks of a shard are a chain, too. Only the
+// A block is 120 bytes of one stream and the number of the next block. The free blocks of a shard are a chain, too. Only the
 // worker that holds the shard's lock writes; readers may see any mixture, so every block number is masked before use.
 
 const BLOCK_BYTES = 128;
 const BLOCK_WORDS = BLOCK_BYTES / 4;
 /** Bytes of a stream in one block. */
-export const PAYLOAD_BYTES: number = BLOCK_BYTES - 4;
+export const PAYLOAD_BYTES = 120;
+/** Even, so that a pair of words never lies in two blocks. */
 export const PAYLOAD_WORDS: number = PAYLOAD_BYTES / 4;
 /** Blocks of a shard: 512 bytes for each of its 256 entries, and enough for one message of 65,535 bytes with its records. */
 export const SHARD_BLOCKS = 1024;
@@ -119,12 +120,13 @@ export class BlockStore {
     }
   }
 
-  /** Writes four bytes; the stream must be at a multiple of four. */
-  putWord(value: number): void {
+  /** Writes two words; the stream must be at a multiple of eight bytes. */
+  putPair(first: number, second: number): void {
     if (this.#left === 0) this.#advance();
-    this.words[this.#at >>> 2] = value;
-    this.#at += 4;
-    this.#left -= 4;
+    this.words[this.#at >>> 2] = first;
+    this.words[(this.#at >>> 2) + 1] = second;
+    this.#at += 8;
+    this.#left -= 8;
   }
 
   /** Ends the stream: its blocks are no longer free. */

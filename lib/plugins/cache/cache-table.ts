@@ -238,24 +238,19 @@ export class CacheTable {
     const blocks = this.#blocks;
     const { words } = blocks;
     let block = this.#entries[at]!;
-    let word = ((this.#entries[at + ENTRY.KEY_LENGTH]! & 0x3ff) + 3) >>> 2;
+    let word = paddedLength(this.#entries[at + ENTRY.KEY_LENGTH]! & 0x3ff) >>> 2;
     for (; word >= PAYLOAD_WORDS; word -= PAYLOAD_WORDS) block = blocks.next(shard, block);
     let base = blocks.wordAt(shard, block);
-    let high = 0;
-    for (let half = 0; half < records * 2; half++) {
-      const value = words[base + word]!;
-      if (++word === PAYLOAD_WORDS) {
-        block = blocks.next(shard, block);
-        base = blocks.wordAt(shard, block);
-        word = 0;
-      }
-      if ((half & 1) === 0) {
-        high = value;
-        continue;
-      }
-      const record = half >> 1;
-      const section = record < answers ? SECTION.ANSWER : record < authorities ? SECTION.AUTHORITY : SECTION.ADDITIONAL;
-      answer.records.push(section, high >>> 16, high & 0xffff, value >>> 16, value & 0xffff);
+    for (let i = 0; i < records; i++) {
+      const first = words[base + word]!;
+      const second = words[base + word + 1]!;
+      const section = i < answers ? SECTION.ANSWER : i < authorities ? SECTION.AUTHORITY : SECTION.ADDITIONAL;
+      answer.records.push(section, first >>> 16, first & 0xffff, second >>> 16, second & 0xffff);
+      word += 2;
+      if (word !== PAYLOAD_WORDS) continue;
+      block = blocks.next(shard, block);
+      base = blocks.wordAt(shard, block);
+      word = 0;
     }
     let offset = word * 4;
     for (let left = this.#entries[at + ENTRY.BODY_LENGTH]! & 0xffff; left > 0; ) {
@@ -420,11 +415,10 @@ export class CacheTable {
     const spelled = query.renamed ? rawLength(query) : 0;
     for (let i = 0; i < spelled; i++) LOWERED[i] = LOWER[query.rawName[i]!]!;
     blocks.put(LOWERED, 0, spelled);
-    blocks.put(ZEROS, 0, -(nameLength + spelled) & 3);
+    blocks.put(ZEROS, 0, paddedLength(nameLength + spelled) - nameLength - spelled);
     const { records } = answer;
     for (let i = 0; i < records.count; i++) {
-      blocks.putWord((records.ownerAt(i) << 16) | records.type(i));
-      blocks.putWord((records.ttlAt(i) << 16) | records.rdataLength(i));
+      blocks.putPair((records.ownerAt(i) << 16) | records.type(i), (records.ttlAt(i) << 16) | records.rdataLength(i));
     }
     blocks.put(answer.bytes, answer.base + answer.questionEnd, answer.length - answer.questionEnd);
     blocks.end();
@@ -433,11 +427,16 @@ export class CacheTable {
 }
 
 const LOWERED = new Uint8Array(256);
-const ZEROS = new Uint8Array(4);
+const ZEROS = new Uint8Array(8);
 
-/** Key padded to words, two words a record, body. */
+/** Bytes of a key with what is added to come to a pair of words. */
+function paddedLength(keyLength: number): number {
+  return (keyLength + 7) & ~7;
+}
+
+/** Padded key, a pair of words per record, body. */
 function streamBytes(keyLength: number, records: number, bodyLength: number): number {
-  return ((keyLength + 3) & ~3) + records * 8 + bodyLength;
+  return paddedLength(keyLength) + records * 8 + bodyLength;
 }
 
 /** Length of the client's name in the packet; the question's type and class follow it. */

@@ -4,8 +4,8 @@
 //   tags     a word per entry: its hash, 0 when there is none; the 16 entries of a set are one cache line
 //   entries  16 words per entry: see ENTRY
 //   times    4 doubles per entry: see TIME
-//   blocks   what block-store.ts keeps. An entry's stream: its key, padded to words; two words per record (owner offset and
-//            type, TTL offset and RDLENGTH); the message after the question
+//   blocks   what block-store.ts keeps. An entry's stream: its key, padded to pairs of words; a pair per record (owner
+//            offset and type, TTL offset and RDLENGTH); the message after the question
 import { SHARD_BYTES } from './block-store.ts';
 
 export const WAYS = 16;

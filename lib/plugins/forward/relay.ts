@@ -61,7 +61,8 @@ export class ReplyReader {
   relay(query: Query, answer: Answer): void {
     const { info } = this;
     answer.reset();
-    if (query.renamed || answer.questionEnd !== info.questionEnd || this.#isOptInside()) this.#writeAnew(answer);
+    const isFit = !query.renamed && answer.questionEnd === info.questionEnd;
+    if (!isFit || this.#isOptInside() || this.#isWordy()) this.#writeAnew(answer);
     else answer.copyBody(this.#bytes, 0, this.#index, this.#savedBytes());
     answer.rcode = info.rcode;
     answer.authoritative = (info.flags & FLAG.AA) !== 0;
@@ -85,6 +86,19 @@ export class ReplyReader {
   #isOptInside(): boolean {
     const { count } = this.#index;
     return this.info.hasEdns && count > 0 && this.#index.endAt(count - 1) > this.info.optAt;
+  }
+
+  /** Whether names stand written out that a pointer could replace: the question's, or one record's after the other. */
+  #isWordy(): boolean {
+    const index = this.#index;
+    const bytes = this.#bytes;
+    for (let i = 0; i < index.count; i++) {
+      const at = index.ownerAt(i);
+      if (bytes[at]! >= 0xc0 || bytes[at] === 0) continue;
+      if (equalLabels(bytes, at, this.info.qnameAt)) return true;
+      if (i > 0 && equalLabels(bytes, at, index.ownerAt(i - 1))) return true;
+    }
+    return false;
   }
 
   /** The upstream's EDNS options that are not about the hop between it and us. */
@@ -197,6 +211,14 @@ function isHopByHop(code: number): boolean {
     code === EDNS_OPTION.TCP_KEEPALIVE ||
     code === EDNS_OPTION.PADDING
   );
+}
+
+/** Whether the checked names are written alike, letter case aside. */
+function equalLabels(bytes: Uint8Array, left: number, right: number): boolean {
+  for (const end = skipWritten(bytes, left); left < end; left++, right++) {
+    if (LOWER[bytes[left]!] !== LOWER[bytes[right]!]) return false;
+  }
+  return true;
 }
 
 /** Offset after a checked name as it is written, pointer included. */

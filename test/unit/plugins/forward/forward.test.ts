@@ -499,3 +499,12 @@ test('random replies: no byte sequence throws or goes through malformed', async 
   }
   t.pass();
 });
+
+test('a reply without compression is compressed on its way, one with it keeps its bytes', async (t) => {
+  const many = Array.from({ length: 60 }, (_, i) => a('many.test', `10.9.0.${i}`));
+  const rig = makeRig('forward . 192.0.2.1', () => ({ answers: many }));
+  const { bytes, packet } = await rig.query('many.test', { edns: true });
+  t.is(packet.answers!.length, 60);
+  t.is(bytes.length, 12 + 15 + 60 * 16 + 11);
+  t.deepEqual(bytes.subarray(27, 29), Buffer.from('c00c', 'hex'));
+});
