@@ -36,6 +36,17 @@ const STEPS = [
     command: [node, path.join('test', 'conformance', 'gate.mjs')],
     count: countSummary,
   },
+  {
+    name: 'scenario',
+    needs: 'test/scenario/run.mjs',
+    command: [node, path.join('test', 'scenario', 'run.mjs')],
+    count: countSummary,
+    show: (output) =>
+      output
+        .split('\n')
+        .filter((line) => /^(?:FAILED|skipped| )/.test(line))
+        .join('\n'),
+  },
 ];
 
 const only = process.argv.slice(2);
