@@ -106,8 +106,8 @@ export function setupCache(directives: readonly Directive[], context: SetupConte
   const { stale } = draft;
   return {
     zones,
-    success: finishKind(draft.success, directive, context),
-    denial: finishKind(draft.denial, directive, context),
+    success: finishKind(draft.success, context),
+    denial: finishKind(draft.denial, context),
     servfailMs: draft.servfailMs,
     keepTtl: draft.keepTtl,
     prefetchHits: draft.prefetchHits,
@@ -124,12 +124,10 @@ function draftKind(maxTtlSeconds: number): DraftKind {
   return { capacity: DEFAULT_CAPACITY, maxTtlSeconds, minTtlSeconds: MIN_TTL_SECONDS, disabledZones: [] };
 }
 
-function finishKind(kind: DraftKind, directive: Directive, context: SetupContext): CacheKind {
+function finishKind(kind: DraftKind, context: SetupContext): CacheKind {
   const { capacity, maxTtlSeconds, minTtlSeconds, disabledZones } = kind;
   if (capacity > MAX_TABLE_ENTRIES) {
-    context.warn(
-      `${directive.file}:${directive.line}: cache: capacity ${capacity} is more than can be kept, using ${MAX_TABLE_ENTRIES}`,
-    );
+    context.warn(`plugin/cache: capacity ${capacity} is more than can be kept, using ${MAX_TABLE_ENTRIES}`);
   }
   return { disabledZones, maxTtlSeconds, minTtlSeconds, memory: createTableMemory(capacity) };
 }
@@ -145,7 +143,7 @@ function readArguments(directive: Directive, context: SetupContext, draft: Draft
     zoneArguments = directive.args.slice(1);
   } else if (first && /^\d+(?:ms|s|m|h)$/.test(first.text)) {
     context.warn(
-      `${first.file}:${first.line}: cache: ${JSON.stringify(first.text)} is read as a zone, write the TTL as a number of seconds`,
+      `plugin/cache: ${JSON.stringify(first.text)} in line ${first.line} is read as a zone, write the TTL as a number of seconds`,
     );
   }
   return directive.parseZones(zoneArguments, context.zones);

@@ -94,7 +94,7 @@ function readForward(directive: Directive, context: SetupContext): ForwardZoneOp
   if (zones[0] === undefined) throw directive.valueError(from, 'a zone');
   if (zones.length > 1) {
     context.warn(
-      `${from.file}:${from.line}: forward: ${from.text} is more than one zone, only ${zones[0]} is forwarded; write the others in directives of their own`,
+      `plugin/forward: ${from.text} in line ${from.line} is more than one zone, only ${zones[0]} is forwarded; write the others in directives of their own`,
     );
   }
   const draft = makeDraft(zones[0]);
@@ -217,7 +217,7 @@ function makeTarget(
   }
   const port = /^\d{1,5}$/.test(address.port) ? Number(address.port) : address.port === 'domain' ? 53 : -1;
   if (port < 0 || port > 65_535) {
-    context.warn(`${directive.file}:${directive.line}: forward: ${to} has no usable port, it will never answer`);
+    context.warn(`plugin/forward: ${to} in line ${directive.line} has no usable port, it will never answer`);
   }
   return {
     address: host,
@@ -290,9 +290,9 @@ function readOption(directive: Directive, option: Option, draft: Draft, context:
   read(option, draft, context);
 }
 
-function readOne(option: Option, max: number = Number.MAX_SAFE_INTEGER): number {
+function readOne(option: Option, max?: number): number {
   option.expectArguments(1);
-  return option.parseInteger(option.argument(), { min: 0, max });
+  return option.parseInteger(option.argument(), max === undefined ? { min: 0 } : { min: 0, max });
 }
 
 function readSwitch(option: Option): true {

@@ -77,7 +77,7 @@ test('cache 30s is a zone for CoreDNS and so for us, with a warning', (t) => {
   const { options, warnings } = setup('cache 30s');
   t.deepEqual(options.zones, ['30s.']);
   t.is(options.success.maxTtlSeconds, 3600);
-  t.is(warnings[0], 'Corefile:2: cache: "30s" is read as a zone, write the TTL as a number of seconds');
+  t.is(warnings[0], 'plugin/cache: "30s" in line 2 is read as a zone, write the TTL as a number of seconds');
 });
 
 test('capacities: at least 1024, at most what can be kept, never sized by a number alone', (t) => {

@@ -152,11 +152,11 @@ test('classes other than IN reach the upstreams', (t) => {
 test('a port that no socket can have is accepted with a warning, a CIDR of several zones too', async (t) => {
   t.regex(
     (await setup('forward . 192.0.2.1:65536')).warnings[0]!,
-    /^Corefile:2: forward: 192\.0\.2\.1:65536 has no usable port/,
+    /^plugin\/forward: 192\.0\.2\.1:65536 in line 2 has no usable port/,
   );
   t.regex(
     (await setup('forward 10.0.0.0/23 192.0.2.1')).warnings[0]!,
-    /10\.0\.0\.0\/23 is more than one zone, only 0\.0\.10\.in-addr\.arpa\. is/,
+    /10\.0\.0\.0\/23 in line 2 is more than one zone, only 0\.0\.10\.in-addr\.arpa\. is/,
   );
 });
 
