@@ -3,9 +3,11 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Directive } from '../config/directive.ts';
 import type { BlockKey } from '../config/server-block.ts';
+import type { ListenerTls } from '../link/plan.ts';
 import type { MetricRegistry } from '../metrics/registry.ts';
 import type { StoreReader } from '../store/reader.ts';
 import type { Answer } from './answer.ts';
+import type { BlockOffers } from './block-offers.ts';
 import type { Result } from './outcome.ts';
 import type { Query } from './query.ts';
 
@@ -24,9 +26,12 @@ export type Service =
   /** `address` is where this server listens, host empty when on all addresses; `probe` ends the name to ask for. */
   | { readonly kind: 'loop'; readonly zone: string; readonly probe: string; readonly address: string };
 
-/** What feeds one tree of the store. `key` equal means the same tree may serve both. */
+/**
+ * What feeds one tree of the store. `key` equal means the same tree may serve both. `tree` is one more tree for a source that
+ * writes several: it feeds nothing itself, the other source's options name its number.
+ */
 export type SourceSpec = {
-  readonly kind: 'kubernetes' | 'hosts';
+  readonly kind: 'kubernetes' | 'hosts' | 'tree';
   readonly key: string;
   readonly options: unknown;
 };
@@ -43,6 +48,13 @@ export type ListenerSettings = {
   /** Classes other than IN reach the plugins (chaos and forward open them). */
   anyClass: boolean;
   debug: boolean;
+  /** Of tls, https and grpc listeners; without it they serve in clear. */
+  tls?: ListenerTls;
+  /** Open connections of https and of grpc listeners, in each worker; 0: no limit. */
+  httpsConnections?: number;
+  grpcConnections?: number;
+  /** Requests under way on one connection of grpc listeners; 0: no limit. */
+  grpcStreams?: number;
 };
 
 /** What a setup function may use. Everything it returns must be plain data. */
@@ -123,6 +135,8 @@ export interface Env {
   /** Already carries the plugin's name. */
   readonly log: Logger;
   readonly store: StoreReader;
+  /** What the plugins of this block offer to one another. */
+  readonly offers: BlockOffers;
   readonly upstreams: Upstreams;
   /** This worker's row of metric cells; indexes come from `MetricRegistry` at setup. */
   readonly cells: Float64Array;
@@ -132,7 +146,7 @@ export interface Env {
   resolve(query: Query, name: Uint8Array, type: number, into: Answer): Result;
   /** Has `run` called when the plan is replaced or the worker ends. */
   onClose(run: () => void): void;
-  /** Has the control thread write a `[FATAL]` line with the plugin's name and end the process with exit code 1. */
+  /** Has the control thread write `[FATAL]` and the text (`plugin/NAME: ...`) and end the process with exit code 1. */
   fatal(text: string): void;
   /** Index of this worker, from 0. */
   readonly worker: number;

@@ -97,7 +97,8 @@ class Forwarder {
       return Outcome.FAILED;
     }
     this.#underWay++;
-    const deadlineMs = this.#env.clock.monotonicMs() + DEADLINE_MS;
+    const latestMs = this.#env.clock.monotonicMs() + DEADLINE_MS;
+    const deadlineMs = query.deadlineMs > 0 ? Math.min(query.deadlineMs, latestMs) : latestMs;
     const flight = new Flight(query, answer, this.#transportFor(query), this.#order(), deadlineMs);
     const first = this.#flights.get(flight.key);
     if (first) {

@@ -35,7 +35,7 @@ export function createLoopHandler(options: LoopOptions, env: Env): Handler {
       query.clientPort,
     );
     env.fatal(
-      `Loop (${client} -> ${options.address}) detected for zone ${JSON.stringify(options.zone)}, ` +
+      `plugin/loop: Loop (${client} -> ${options.address}) detected for zone ${JSON.stringify(options.zone)}, ` +
         `see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO ${name}"`,
     );
     return true;

@@ -30,7 +30,7 @@ test('loop: the probe seen three times ends the process and is not forwarded aga
   t.deepEqual(rig.fatal, []);
   t.is((await rig.ask(name, HINFO)).outcome, Outcome.FAILED);
   t.deepEqual(rig.fatal, [
-    `Loop (127.0.0.1:40053 -> :1053) detected for zone ".", see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO ${name}."`,
+    `plugin/loop: Loop (127.0.0.1:40053 -> :1053) detected for zone ".", see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO ${name}."`,
   ]);
 });
 
