@@ -1,4 +1,5 @@
 // Server blocks after setup -> the plan that workers carry out. Control thread.
+import { randomBytes } from 'node:crypto';
 import { ConfigError } from '../base/errors.ts';
 import type { ListenerSettings } from '../chain/plugin.ts';
 import { checkClashes, groupByListener, type ListenerGroup } from '../config/listener-clash.ts';
@@ -7,7 +8,14 @@ import type { MetricRegistry } from '../metrics/registry.ts';
 import { declareDropped } from '../plugins/prometheus/metrics.ts';
 import { formatServer, LISTENER_DEFAULTS, type BlockSetup } from './setup-context.ts';
 
-const SERVED_SCHEMES: readonly string[] = ['dns', 'tls', 'https'] satisfies ListenerScheme[];
+const SERVED_SCHEMES: readonly string[] = ['dns', 'tls', 'https', 'grpc'] satisfies ListenerScheme[];
+/** Transports of CoreDNS that are not built: what to write instead. */
+const TRANSPORT_ADVICE: Readonly<Record<string, string>> = {
+  quic: 'DNS over QUIC is not built, serve tls:// (DNS over TLS) or https:// instead',
+  https3: 'HTTP/3 is not built, serve https:// (HTTP/2 and HTTP/1.1) instead: clients fall back to it',
+};
+/** TLS sessions resume over a reload, not over a restart. */
+const TICKET_SECRET: Uint8Array = new Uint8Array(randomBytes(32));
 const TIMES = ['readTimeoutMs', 'writeTimeoutMs', 'idleTimeoutMs', 'maxQueriesPerConnection'] as const;
 
 /**
@@ -41,7 +49,7 @@ function buildListener(
   const label = formatServer({ scheme, port }, address);
   if (!SERVED_SCHEMES.includes(scheme)) {
     const { file, line } = blocks[members[0]!.block]!.block;
-    throw new ConfigError('KEY', `${scheme}: this transport is not built into this program yet`, file, line);
+    throw new ConfigError('KEY', `${scheme}://: ${TRANSPORT_ADVICE[scheme] ?? 'not built'}`, file, line);
   }
   const zones = new Map<string, { block: number; server: number }[]>();
   for (const { block, key } of members) {
@@ -58,7 +66,35 @@ function buildListener(
     anyClass: settings.some(({ anyClass }) => anyClass),
     ...(metrics === undefined ? {} : { dropped: declareDropped(metrics, label) }),
     ...mergeTimes(settings),
+    ...(scheme === 'dns' ? {} : encryptedParts(scheme as ListenerScheme, settings)),
+    ...(scheme === 'https' && metrics !== undefined ? { httpResponses: declareHttpResponses(metrics, label) } : {}),
   };
+}
+
+/** What only tls, https and grpc listeners have. Of blocks that share a listener the last one that sets it decides. */
+function encryptedParts(scheme: ListenerScheme, settings: readonly ListenerSettings[]): Partial<ListenerPlan> {
+  const last = <Key extends keyof ListenerSettings>(key: Key): ListenerSettings[Key] | undefined =>
+    settings.findLast((listener) => listener[key] !== undefined)?.[key];
+  const tls = last('tls');
+  const maxConnections = scheme === 'https' ? last('httpsConnections') : last('grpcConnections');
+  const maxStreams = last('grpcStreams');
+  return {
+    ...(tls === undefined ? {} : { tls: { ...tls, ticketSecret: TICKET_SECRET } }),
+    ...(scheme === 'tls' || maxConnections === undefined ? {} : { maxConnections }),
+    ...(scheme !== 'grpc' || maxStreams === undefined ? {} : { maxStreams }),
+  };
+}
+
+/** Statuses a DNS-over-HTTPS client can get. */
+const HTTP_STATUSES = [200, 400, 404, 500, 503] as const;
+
+function declareHttpResponses(metrics: MetricRegistry, server: string): Record<number, number> {
+  const cell = (status: number): number =>
+    metrics.counter('coredns_dns_https_responses_total', 'Counter of DoH responses per server and http status code.', {
+      server,
+      status: `${status}`,
+    });
+  return Object.fromEntries(HTTP_STATUSES.map((status) => [status, cell(status)]));
 }
 
 /** Of blocks that share a listener the last one that says something about a limit decides, as in CoreDNS. */

@@ -2,8 +2,10 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { type Clock, systemClock } from '../base/clock.ts';
+import type { ListenerTls } from '../link/plan.ts';
 import { type ConnectionContext, MAX_FRAME, TcpConnection, type TcpCounters } from './tcp-connection.ts';
 import { TimerWheel } from './timer-wheel.ts';
+import { isAcceptedClient, logKeys, tlsServerOptions } from './tls-server.ts';
 import type { BatchHandler, PacketAddresses, PacketSource, ReplyAddress } from './udp-batch.ts';
 
 export type TcpOptions = {
@@ -26,17 +28,8 @@ export type TcpOptions = {
   /** With one more, the one that has been silent longest is closed. Default 4096. */
   readonly maxConnections?: number;
   /** Makes it a TLS listener. */
-  readonly tls?: TlsOptions;
+  readonly tls?: ListenerTls;
   readonly clock?: Clock;
-};
-
-/** PEM texts. */
-export type TlsOptions = {
-  readonly cert: string;
-  readonly key: string;
-  /** Client certificates must come from here when `clientAuth` asks for them. */
-  readonly ca?: string;
-  readonly clientAuth?: 'none' | 'request' | 'require' | 'verify-if-given' | 'require-and-verify';
 };
 
 export interface TcpListener extends PacketSource {
@@ -132,23 +125,11 @@ class Listener implements TcpListener {
     const sockets = { allowHalfOpen: true, noDelay: true };
     const { tls: secure } = this.#options;
     if (!secure) return net.createServer(sockets, (socket) => this.#accept(socket));
-    const { clientAuth = 'none' } = secure;
-    const server = tls.createServer(
-      {
-        ...sockets,
-        cert: secure.cert,
-        key: secure.key,
-        ...(secure.ca === undefined ? {} : { ca: secure.ca }),
-        requestCert: clientAuth !== 'none',
-        rejectUnauthorized: clientAuth === 'require-and-verify',
-        minVersion: 'TLSv1.2',
-        handshakeTimeout: readTimeoutMs,
-      },
-      (socket) => {
-        if (isAcceptedClient(socket, clientAuth)) this.#accept(socket);
-        else socket.destroy(new Error('client certificate'));
-      },
-    );
+    const server = tls.createServer({ ...sockets, ...tlsServerOptions(secure, readTimeoutMs) }, (socket) => {
+      if (isAcceptedClient(socket, secure.clientAuth)) this.#accept(socket);
+      else socket.destroy(new Error('client certificate'));
+    });
+    if (secure.keyLogFile !== undefined) logKeys(server, secure.keyLogFile);
     server.on('tlsClientError', () => void this.counters.errors++);
     // Connections that have not shaken hands are not in the eviction order yet.
     server.maxConnections = 2 * this.#maxConnections;
@@ -275,13 +256,4 @@ class Listener implements TcpListener {
     for (const connection of this.#connections) connection.destroy();
     this.#wheel.close();
   }
-}
-
-/** Go's five values of client authentication, as CoreDNS names them. */
-function isAcceptedClient(socket: tls.TLSSocket, clientAuth: NonNullable<TlsOptions['clientAuth']>): boolean {
-  if (clientAuth === 'none' || clientAuth === 'request') return true;
-  const given = Object.keys(socket.getPeerCertificate() ?? {}).length > 0;
-  if (clientAuth === 'require') return given;
-  if (clientAuth === 'verify-if-given') return !given || socket.authorized;
-  return socket.authorized;
 }

@@ -13,7 +13,20 @@ export type BlockPlan = {
   readonly chain: readonly ChainLink[];
 };
 
-export type ListenerScheme = 'dns' | 'tls' | 'https';
+export type ListenerScheme = 'dns' | 'tls' | 'https' | 'grpc';
+
+/** Certificate and rules of an encrypted listener; PEM texts. */
+export type ListenerTls = {
+  readonly cert: string;
+  readonly key: string;
+  /** Client certificates must come from here when `clientAuth` asks for them. */
+  readonly ca?: string;
+  readonly clientAuth?: 'none' | 'request' | 'require' | 'verify-if-given' | 'require-and-verify';
+  /** Session secrets are appended to this file. */
+  readonly keyLogFile?: string;
+  /** The same for all workers of a process, so that a session begun at one resumes at another. */
+  readonly ticketSecret?: Uint8Array;
+};
 
 /** A socket address to serve, for UDP and TCP (dns) or TCP alone. */
 export type ListenerPlan = {
@@ -31,7 +44,14 @@ export type ListenerPlan = {
   readonly idleTimeoutMs: number;
   /** -1: no limit. */
   readonly maxQueriesPerConnection: number;
-  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string; readonly clientAuth?: string };
+  /** Without it tls, https and grpc are served in clear. */
+  readonly tls?: ListenerTls;
+  /** Of https and grpc, in each worker; 0: no limit. */
+  readonly maxConnections?: number;
+  /** Requests under way on one connection of grpc; 0: no limit. */
+  readonly maxStreams?: number;
+  /** Cell that counts the HTTP responses of a status, by status; when a block here has metrics. */
+  readonly httpResponses?: Readonly<Record<number, number>>;
 };
 
 /** `block` indexes `Plan.blocks`, `server` that block's `servers`. */

@@ -30,6 +30,7 @@ import { setupHeader } from './header/setup.ts';
 import { setupAcl } from './acl/setup.ts';
 import { setupMetadata } from './metadata/setup.ts';
 import { setupErratic } from './erratic/setup.ts';
+import { setupTls } from './tls/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -61,4 +62,5 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   acl: setupAcl,
   metadata: setupMetadata,
   erratic: setupErratic,
+  tls: setupTls,
 };

@@ -16,6 +16,8 @@ import type { LateReply, ListenerState, PacketLoop } from './loop.ts';
 const RECEIVE_BUFFER_BYTES = 4 * 2 ** 20;
 /** Former reply addresses kept for the next query that waits. */
 const MAX_SPARE = 1024;
+/** How long connections of a listener that is no longer served may wait for their answers. */
+const RETIRE_MS = 5000;
 
 /** Feeds the packets of one socket to the loop. */
 class SocketHandler implements BatchHandler {
@@ -127,6 +129,7 @@ export class ListenerSockets {
         writeTimeoutMs: listener.writeTimeoutMs,
         idleTimeoutMs: listener.idleTimeoutMs,
         maxQueriesPerConnection: listener.maxQueriesPerConnection,
+        ...(listener.scheme === 'tls' && listener.tls !== undefined ? { tls: listener.tls } : {}),
       },
       tcpHandler,
     );
@@ -158,6 +161,12 @@ export class ListenerSockets {
   /** Takes no more connections and ends the open ones once their queries are answered, at most `graceMs` from now. */
   async drainConnections(graceMs: number): Promise<void> {
     await this.#tcp.drain(graceMs);
+  }
+
+  /** Closes what another plan does not serve any more; connections may finish what they asked. */
+  retire(): void {
+    this.#udp?.close();
+    void this.#tcp.drain(RETIRE_MS);
   }
 
   close(): void {

@@ -88,7 +88,7 @@ export class PlanRunner {
     }
     for (const [key, sockets] of this.#sockets) {
       if (kept.has(key)) continue;
-      sockets.close();
+      sockets.retire();
       this.#sockets.delete(key);
     }
     const previous = this.#active;
@@ -161,13 +161,7 @@ export class PlanRunner {
 }
 
 /** Asks the server that `query` came to for another name. */
-function resolve(
-  states: readonly ListenerState[],
-  query: Query,
-  name: Uint8Array,
-  type: number,
-  into: Answer,
-): Result {
+function resolve(states: readonly ListenerState[], query: Query, name: Uint8Array, type: number, into: Answer): Result {
   const subquery = makeSubquery(query, name, type);
   into.begin(subquery);
   if (query.depth >= MAX_DEPTH) {
@@ -180,6 +174,7 @@ function resolve(
   return Outcome.FAILED;
 }
 
-function keyOf(listener: ListenerPlan): string {
-  return `${listener.scheme} ${listener.address} ${listener.port}`;
+/** Equal for listeners that one set of sockets can serve: what is fixed when a socket is opened is part of it. */
+function keyOf({ scheme, address, port, tls, maxConnections, maxStreams }: ListenerPlan): string {
+  return JSON.stringify([scheme, address, port, tls, maxConnections, maxStreams]);
 }
