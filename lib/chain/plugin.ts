@@ -31,7 +31,7 @@ export type Service =
  * writes several: it feeds nothing itself, the other source's options name its number.
  */
 export type SourceSpec = {
-  readonly kind: 'kubernetes' | 'hosts' | 'tree';
+  readonly kind: 'kubernetes' | 'hosts' | 'tree' | 'file' | 'auto';
   readonly key: string;
   readonly options: unknown;
 };
@@ -131,6 +131,8 @@ export interface Upstream {
 export interface Env {
   /** The rest of the chain. */
   readonly next: Handler;
+  /** Nothing follows: `next` only says so. */
+  readonly isLast?: boolean;
   readonly clock: Clock;
   /** Already carries the plugin's name. */
   readonly log: Logger;

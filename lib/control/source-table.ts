@@ -102,6 +102,7 @@ export class SourceTable {
   #end(entries: readonly (readonly [string, Entry])[]): void {
     for (const [, { source, tree }] of entries) {
       source?.stop();
+      source?.drop?.();
       this.#env.writer.dropTree(tree);
     }
   }

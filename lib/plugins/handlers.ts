@@ -20,6 +20,8 @@ import { createCancelHandler } from './cancel/handler.ts';
 import { createHeaderHandler } from './header/handler.ts';
 import { createAclHandler } from './acl/handler.ts';
 import { createMetadataHandler } from './metadata/handler.ts';
+import { createFileHandler } from './file/handler.ts';
+import { createAutoHandler } from './auto/handler.ts';
 import { createErraticHandler } from './erratic/handler.ts';
 
 // Options are checked where they are made (setup) and cross threads as plain data, so the table cannot know their types.
@@ -45,5 +47,7 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   header: createHeaderHandler,
   acl: createAclHandler,
   metadata: createMetadataHandler,
+  file: createFileHandler,
+  auto: createAutoHandler,
   erratic: createErraticHandler,
 };

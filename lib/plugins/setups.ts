@@ -29,6 +29,8 @@ import { setupCancel } from './cancel/setup.ts';
 import { setupHeader } from './header/setup.ts';
 import { setupAcl } from './acl/setup.ts';
 import { setupMetadata } from './metadata/setup.ts';
+import { setupFile } from './file/setup.ts';
+import { setupAuto } from './auto/setup.ts';
 import { setupErratic } from './erratic/setup.ts';
 import { setupTls } from './tls/setup.ts';
 
@@ -61,6 +63,8 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   header: setupHeader,
   acl: setupAcl,
   metadata: setupMetadata,
+  file: setupFile,
+  auto: setupAuto,
   erratic: setupErratic,
   tls: setupTls,
 };

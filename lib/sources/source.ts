@@ -14,6 +14,8 @@ export interface Source {
   waitingFor(): string;
   /** Stops following; the tree stays as it is. */
   stop(): void;
+  /** After `stop`, when no handler names the tree any more: gives back the trees opened beyond it. */
+  drop?(): void;
 }
 
 /** What a source is given. */

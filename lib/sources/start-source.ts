@@ -2,6 +2,8 @@
 import type { KubernetesSourceOptions } from '../chain/kubernetes-source.ts';
 import type { SourceSpec } from '../chain/plugin.ts';
 import { type HostsSourceOptions, startHostsSource } from './hosts-file/source.ts';
+import { type FileSourceOptions, startFileSource } from './zone-file/file-source.ts';
+import { type FolderSourceOptions, startFolderSource } from './zone-file/folder-source.ts';
 import { startKubernetes } from './kubernetes/start.ts';
 import type { Source, SourceEnv } from './source.ts';
 
@@ -12,6 +14,10 @@ export async function startSource(spec: SourceSpec, env: SourceEnv): Promise<Sou
       return startKubernetes(spec.options as KubernetesSourceOptions, env);
     case 'hosts':
       return completeAtOnce(startHostsSource(spec.options as HostsSourceOptions, env));
+    case 'file':
+      return startFileSource(spec.options as FileSourceOptions, env);
+    case 'auto':
+      return startFolderSource(spec.options as FolderSourceOptions, env);
   }
 }
 

@@ -72,7 +72,7 @@ export const MAX_RECORDS = 0xffff;
 export const MAX_RRSET_BYTES = 0xff_ffff;
 
 /** Trees are numbered 1 to `MAX_TREE`; 0 is no tree. */
-export const MAX_TREE = 1023;
+export const MAX_TREE = 16_383;
 
 /**
  * How far the names of a tree can be trusted: not at all yet, as far as the source saw to the end, or as far as a saved

@@ -9,24 +9,20 @@
 //      (A reader's load that comes before the switch has its store to the cell before the writer's look: it was noted.)
 //   3. The blocks go back to the allocator. What was retired meanwhile is on the next list.
 import type { BlockAllocator } from './block-allocator.ts';
-import { CONTROL, READERS_AT, READER_WORDS } from './layout.ts';
+import { ReaderMarks } from './reader-marks.ts';
 
 export class Reclaimer {
-  readonly #control: Int32Array;
+  readonly #marks: ReaderMarks;
   readonly #blocks: BlockAllocator;
-  readonly #readers: number;
   /** Unit and size by turns: closed list, and the one still open. */
   #closed: number[] = [];
   #open: number[] = [];
-  /** Cell and the odd value it had by turns. */
-  readonly #awaited: number[] = [];
   #deferredUnits = 0;
   #reclaimedUnits = 0;
 
   constructor(control: Int32Array, blocks: BlockAllocator) {
-    this.#control = control;
+    this.#marks = new ReaderMarks(control);
     this.#blocks = blocks;
-    this.#readers = control[CONTROL.READERS]!;
   }
 
   /** Units retired and not yet given back. */
@@ -62,9 +58,9 @@ export class Reclaimer {
       if (this.#closed.length === 0) {
         if (this.#open.length === 0) return false;
         [this.#closed, this.#open] = [this.#open, this.#closed];
-        this.#noteReadersInBatch();
+        this.#marks.note();
       }
-      if (!this.#haveReadersMovedOn()) return false;
+      if (!this.#marks.haveMovedOn()) return false;
       for (; this.#closed.length > 0 && left > 0; left--) {
         const units = this.#closed.pop()!;
         this.#blocks.free(this.#closed.pop()!, units);
@@ -73,22 +69,5 @@ export class Reclaimer {
       }
       if (left === 0) return this.#closed.length > 0;
     }
-  }
-
-  #noteReadersInBatch(): void {
-    for (let reader = 0; reader < this.#readers; reader++) {
-      const cell = READERS_AT + reader * READER_WORDS;
-      const value = Atomics.load(this.#control, cell);
-      if ((value & 1) === 1) this.#awaited.push(cell, value);
-    }
-  }
-
-  #haveReadersMovedOn(): boolean {
-    const awaited = this.#awaited;
-    while (awaited.length > 0) {
-      if (Atomics.load(this.#control, awaited[awaited.length - 2]!) === awaited[awaited.length - 1]) return false;
-      awaited.length -= 2;
-    }
-    return true;
   }
 }

@@ -19,6 +19,49 @@ export const RRSET_FORM = {
   NAME: 4,
   /** NS names below the zone with their addresses: as SERVICE, without weights and ports (0 records each). */
   NAME_SERVERS: 5,
+  /** Addresses of a zone of master-file records: TTL (32 bits), then 4 (A) or 16 (AAAA) bytes each. */
+  ZONE_ADDRESSES: 6,
+  /** Other records of such a zone: TTL (32 bits), then each RDATA behind its length (16 bits), names in it uncompressed. */
+  ZONE_RDATA: 7,
+  /** RRSIG records of such a zone, whatever they cover: each TTL (32 bits), length (16 bits), RDATA. */
+  ZONE_SIGNATURES: 8,
+  /** At the apex, type `ZONE_ORDER_TYPE`: handles (32-bit words) of all other names in canonical order (RFC 4034 section 6.1). */
+  ZONE_ORDER: 9,
+  /** In a directory of zones: which tree holds the zone now; words by `ZONE_WORD`. */
+  ZONE: 10,
+} as const;
+
+/** Type of the rrset that is no rrset: reserved in the protocol, so that no lookup for records may ask for it. */
+export const ZONE_ORDER_TYPE = 0;
+
+/** Words of a ZONE rrset. */
+export const ZONE_WORD = {
+  /** Tree with the zone's names, relative to the zone. */
+  TREE: 0,
+  /** Handle of the apex in that tree: it never moves while the tree lives. */
+  APEX: 1,
+  /** `ZONE_FLAG` bits. */
+  FLAGS: 2,
+  /** Labels of the longest name, those of the zone not counted. */
+  DEPTH: 3,
+  COUNT: 4,
+} as const;
+
+/** EXPIRED: not to be answered from any more. NSEC, NSEC3: how the zone proves that something does not exist. */
+export const ZONE_FLAG = { EXPIRED: 1, NSEC: 2, NSEC3: 4 } as const;
+
+/** What stands at a name of a zone of master-file records, for the entry's flags. */
+export const NAME_FLAG = {
+  /** NS records below the apex: the zone ends here. */
+  CUT: 1,
+  /** A DNAME record: names below are renamed. */
+  DNAME: 2,
+  /** Below a cut or a DNAME: no data of the zone, glue at most. */
+  OCCLUDED: 4,
+  /** `*` below this name exists, perhaps as an empty non-terminal. */
+  WILDCARD_BELOW: 8,
+  /** Owner of hashed denial (NSEC3) only: the name does not exist for questions (RFC 5155 section 7.2.8). */
+  HASHED: 16,
 } as const;
 
 /** Where a PTR target comes from; a Service hides all endpoints at the same address. */

@@ -23,6 +23,7 @@ import {
 import type { StoreMemory, TreeState } from './layout.ts';
 import { relativeNameHash } from './name-hash.ts';
 import { StoreReader } from './reader.ts';
+import { ReaderMarks } from './reader-marks.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { SlotTable } from './slot-table.ts';
 import { StoreFullError } from './store-full-error.ts';
@@ -77,8 +78,12 @@ export class StoreWriter {
   readonly #table: SlotTable;
   readonly #hash: (tree: number, name: Uint8Array) => number;
   readonly #openTrees = new Set<number>();
+  /** No tree below this one is free. */
+  #lowestFree = 1;
   /** Trees being dropped, and how far the first of them is in which table. */
   readonly #dropping: number[] = [];
+  /** Trees to drop once no reader can be in them, oldest first. */
+  readonly #retired: { readonly tree: number; readonly marks: ReaderMarks }[] = [];
   #dropAt = 0;
   #dropTable = 0;
   #entries = 0;
@@ -108,9 +113,10 @@ export class StoreWriter {
    * @throws RangeError when all are in use
    */
   openTree(): number {
-    for (let tree = 1; tree <= MAX_TREE; tree++) {
-      if (this.#openTrees.has(tree) || this.#dropping.includes(tree)) continue;
+    for (let tree = this.#lowestFree; tree <= MAX_TREE; tree++) {
+      if (this.hasTree(tree)) continue;
       this.#openTrees.add(tree);
+      this.#lowestFree = tree + 1;
       return tree;
     }
     throw new RangeError(`all ${MAX_TREE} trees are in use`);
@@ -198,6 +204,22 @@ export class StoreWriter {
     if (!this.#dropping.includes(tree)) this.#dropping.push(tree);
   }
 
+  /**
+   * Gives up a tree that nothing published names any more: readers that are in a batch now may finish with it, the
+   * following commits drop it then.
+   */
+  retireTree(tree: number): void {
+    checkTree(tree);
+    const marks = new ReaderMarks(this.#control);
+    marks.note();
+    this.#retired.push({ tree, marks });
+  }
+
+  /** Whether the tree is in use or still being emptied. */
+  hasTree(tree: number): boolean {
+    return this.#openTrees.has(tree) || this.#dropping.includes(tree);
+  }
+
   setState(tree: number, state: TreeState): void {
     checkTree(tree);
     Atomics.store(this.#control, treeCell(tree, TREE_CELL.STATE), state);
@@ -214,6 +236,7 @@ export class StoreWriter {
    * @returns whether more could be done at once; readers inside a batch do not count
    */
   commit(): boolean {
+    while (this.#retired[0]?.marks.haveMovedOn()) this.dropTree(this.#retired.shift()!.tree);
     const dropping = this.#dropping.length > 0 && this.#stepDrop(SLOTS_PER_COMMIT);
     const rebuilding = this.#table.step(SLOTS_PER_COMMIT);
     return this.#reclaimer.step(BLOCKS_PER_COMMIT) || rebuilding || dropping;
@@ -294,6 +317,7 @@ export class StoreWriter {
     this.#dropAt = end;
     if (end === this.#table.slots) {
       this.#dropping.shift();
+      this.#lowestFree = Math.min(this.#lowestFree, tree);
       this.#dropAt = 0;
     }
     return this.#dropping.length > 0;

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { RrsetData } from '../../../lib/store/change.ts';
-import { TREE_STATE, createStoreMemory } from '../../../lib/store/layout.ts';
+import { MAX_TREE, TREE_STATE, createStoreMemory } from '../../../lib/store/layout.ts';
 import type { StoreMemory } from '../../../lib/store/layout.ts';
 import { relativeNameHash } from '../../../lib/store/name-hash.ts';
 import { StoreReader } from '../../../lib/store/reader.ts';
@@ -107,7 +107,7 @@ test('remove: says whether the name was there, and the tree counts entries and b
 
 const REFUSED: readonly (readonly [string, number, Uint8Array, number, readonly RrsetData[]])[] = [
   ['tree 0', 0, name('a'), 0, []],
-  ['tree 1024', 1024, name('a'), 0, []],
+  [`tree ${MAX_TREE + 1}`, MAX_TREE + 1, name('a'), 0, []],
   ['upper case', 1, name('A'), 0, []],
   ['root label', 1, Uint8Array.of(1, 97, 0), 0, []],
   ['label past the end', 1, Uint8Array.of(2, 97), 0, []],
@@ -304,9 +304,25 @@ test('dropTree: a put into the tree before it is empty brings back no old name',
   t.not(find(reader, 1, 'new'), 0);
 });
 
-test('openTree: 1023 trees, then a RangeError', (t) => {
+test('retireTree: a reader in a batch keeps every name, whoever enters later does not hold the tree', (t) => {
+  const { memory, writer, reader } = createStore();
+  const tree = writer.openTree();
+  writer.put(tree, name('a'), 0, []);
+  reader.enter();
+  writer.retireTree(tree);
+  for (let i = 0; i < 10; i++) writer.commit();
+  t.not(find(reader, tree, 'a'), 0);
+  const other = new StoreReader(memory, 1);
+  other.enter();
+  reader.leave();
+  while (writer.commit());
+  t.is(find(other, tree, 'a'), 0);
+  t.false(writer.hasTree(tree));
+});
+
+test(`openTree: ${MAX_TREE} trees, then a RangeError`, (t) => {
   const { writer } = createStore();
-  for (let tree = 1; tree <= 1023; tree++) writer.openTree();
+  for (let tree = 1; tree <= MAX_TREE; tree++) writer.openTree();
   t.throws(() => writer.openTree(), { instanceOf: RangeError });
 });
 
