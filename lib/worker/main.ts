@@ -1,7 +1,6 @@
 // Entry of a worker thread: sets up what all plans share and obeys control's messages. Worker.
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
-import { createLogger } from '../base/log.ts';
 import { UDP_VARIABLE, chooseUdp } from '../io/udp.ts';
 import { createUpstreams } from '../io/upstreams.ts';
 import type { FromWorker, ToWorker, WorkerStart } from '../link/messages.ts';
@@ -10,6 +9,7 @@ import { HANDLERS } from '../plugins/handlers.ts';
 import { StoreReader } from '../store/reader.ts';
 import { PacketLoop } from './loop.ts';
 import { PlanRunner } from './plan-runner.ts';
+import { createRemoteLog } from './remote-log.ts';
 import { randomUint32 } from '../io/random.ts';
 
 /** How often the heartbeat is raised while the event loop turns. */
@@ -23,7 +23,11 @@ const start = workerData as WorkerStart;
 if (start.udp !== 'auto') process.env[UDP_VARIABLE] = start.udp;
 
 const send = (message: FromWorker): void => port.postMessage(message);
-const log = createLogger({ json: start.jsonLog });
+let isDebug = false;
+const log = createRemoteLog(
+  (level, text) => send({ type: 'log', level, text }),
+  () => isDebug,
+);
 const cells = rowOf(start.cells, start.worker);
 const store = new StoreReader(start.store, start.worker);
 
@@ -56,6 +60,7 @@ setInterval(() => {
 
 async function prepare(plan: Extract<ToWorker, { type: 'prepare' }>['plan']): Promise<void> {
   const { generation } = plan;
+  isDebug ||= plan.debug;
   try {
     await runner.prepare(plan);
     const { kind, reason } = await chooseUdp();
