@@ -13,6 +13,8 @@ export interface Logger {
   forPlugin(name: string): Logger;
 }
 
+export type LogLevel = 'debug' | 'info' | 'warning' | 'error' | 'fatal';
+
 const LEVEL_NAMES: Readonly<Record<number, string>> = {
   20: 'DEBUG',
   30: 'INFO',

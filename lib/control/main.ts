@@ -57,7 +57,7 @@ async function check(flags: Flags): Promise<void> {
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const { log, jsonLog, load, initial } = readStart(flags);
+  const { log, load, initial } = readStart(flags);
   const { pidFile } = flags;
   const exit = (code: number): never => {
     if (pidFile !== undefined) removePidFile(pidFile);
@@ -68,7 +68,7 @@ async function serve(flags: Flags): Promise<void> {
     clock: systemClock,
     log,
     startSource,
-    spawn: (worker, memory) => spawnWorker({ worker, ...memory, udp, jsonLog }),
+    spawn: (worker, memory) => spawnWorker({ worker, ...memory, udp }),
     countWorkers: (sockets) => countWorkers(sockets, process.env),
     onFatal: (message) => {
       log.fatal(message);
@@ -107,16 +107,14 @@ async function serve(flags: Flags): Promise<void> {
 
 function readStart(flags: Flags): {
   readonly log: Logger;
-  readonly jsonLog: boolean;
   readonly load: LoadCorefile;
   readonly initial: ReturnType<typeof parse>;
 } {
   const load = createCorefileLoader(flags.conf);
   try {
     const initial = parse(load(), flags.port);
-    const jsonLog = process.env.CLUSTERDNS_LOG === 'json';
     const debug = initial.blocks.some(({ directives }) => directives.some(({ owner }) => owner === 'debug'));
-    return { log: createLogger({ debug, json: jsonLog }), jsonLog, load, initial };
+    return { log: createLogger({ debug, json: process.env.CLUSTERDNS_LOG === 'json' }), load, initial };
   } catch (error) {
     return fail(error);
   }

@@ -198,6 +198,9 @@ export class WorkerPool {
       case 'fatal':
         this.#options.onFatal(message.message);
         break;
+      case 'log':
+        this.#options.log[message.level](message.text);
+        return;
       case 'fault':
         this.#reportFault(message.where, message.message, message.stack);
         break;
@@ -206,7 +209,7 @@ export class WorkerPool {
     }
   }
 
-  #settle(slot: Slot, message: Exclude<FromWorker, { readonly type: 'fatal' | 'fault' }>): void {
+  #settle(slot: Slot, message: Exclude<FromWorker, { readonly type: 'fatal' | 'fault' | 'log' }>): void {
     if (message.type === 'prepared') slot.prepared = message.generation;
     for (const { type, generation, settle } of slot.waiting) {
       if (message.type === 'stopped') {

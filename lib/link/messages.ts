@@ -1,4 +1,5 @@
 // The messages between the control thread and its workers, nothing else.
+import type { LogLevel } from '../base/log.ts';
 import type { StoreMemory } from '../store/layout.ts';
 import type { Plan } from './plan.ts';
 
@@ -12,7 +13,6 @@ export type WorkerStart = {
   readonly heartbeat: SharedArrayBuffer;
   /** Batched UDP is asked for ('mmsg'), refused ('dgram'), or chosen by what the machine can ('auto'). */
   readonly udp: 'auto' | 'mmsg' | 'dgram';
-  readonly jsonLog: boolean;
 };
 
 /** Control to worker. A plan is prepared on all workers (sockets opened, chain compiled) before any of them activates it. */
@@ -29,6 +29,8 @@ export type FromWorker =
   | { readonly type: 'refused'; readonly generation: number; readonly code: string; readonly message: string }
   | { readonly type: 'activated'; readonly generation: number }
   | { readonly type: 'stopped' }
+  /** A line for the log; workers have no logger of their own, which keeps lines whole and memory small. */
+  | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
   /** A plugin asks the process to end with a message (`loop`). */
   | { readonly type: 'fatal'; readonly message: string }
   /** A fault that was caught and counted; control logs it once per place. */

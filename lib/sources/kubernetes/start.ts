@@ -2,7 +2,6 @@
 import os from 'node:os';
 import type { KubernetesSourceOptions } from '../../chain/kubernetes-source.ts';
 import { observe, PROGRAMMING_BUCKETS } from '../../metrics/registry.ts';
-import { startManifests } from '../manifests/start.ts';
 import type { Source, SourceEnv } from '../source.ts';
 import { type ApiAccess, openEndpointAccess, openInClusterAccess } from './access.ts';
 import { ApiClient } from './client.ts';
@@ -44,7 +43,7 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
   });
   const stopFeed =
     options.access.kind === 'manifests'
-      ? startManifests(options.access.directory, options, view, env)
+      ? (await importManifests()).startManifests(options.access.directory, options, view, env)
       : await startReflectors(options, view, env);
   return {
     ready,
@@ -73,6 +72,11 @@ function viewEnv(options: KubernetesSourceOptions, env: SourceEnv, onSynced: () 
       observe(cells, cell, PROGRAMMING_BUCKETS, Math.max(0, clock.nowMs() - triggerTimeMs) / 1000);
     },
   };
+}
+
+/** Only who reads manifests pays for the YAML reader. */
+function importManifests(): Promise<typeof import('../manifests/start.ts')> {
+  return import('../manifests/start.ts');
 }
 
 /** Addresses of this machine other than loopback; with `bind` only those among the bound ones. */
