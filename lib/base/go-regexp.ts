@@ -56,6 +56,8 @@ class Translator {
   readonly #text: string;
   #at = 0;
   #open = 0;
+  /** The last member of a class was a class itself, so that a dash behind it cannot make a range. */
+  #afterClass = false;
 
   constructor(text: string) {
     this.#text = text;
@@ -206,7 +208,9 @@ class Translator {
       const char = this.#text[this.#at];
       if (char === undefined) throw this.#error('missing closing ]');
       if (char === ']' && !first) break;
+      const isClass = char === '\\' && 'dswDSWpP'.includes(this.#text[this.#at + 1] ?? ' ');
       out += this.#classMember(char);
+      this.#afterClass = isClass || this.#text.endsWith(':]', this.#at);
     }
     this.#at++;
     return `${out}]`;
@@ -230,7 +234,7 @@ class Translator {
   #dash(): string {
     const isLast = this.#text[this.#at] === ']';
     const before = this.#text[this.#at - 2];
-    return isLast || before === '[' || before === '^' ? '\\-' : '-';
+    return isLast || this.#afterClass || before === '[' || before === '^' ? '\\-' : '-';
   }
 
   #error(reason: string): RegexpError {
