@@ -6,6 +6,7 @@
 import { RecordIndex, SECTION, type Section } from '../wire/record-index.ts';
 import { nameLength } from '../wire/name.ts';
 import { CLASS, RCODE, RRTYPE } from '../wire/types.ts';
+import type { Continuation } from './continuation.ts';
 import type { Query } from './query.ts';
 
 /** Largest DNS message over any transport. */
@@ -47,6 +48,8 @@ export class Answer {
   plugin = '';
   /** Comes from an own zone, which is true at this moment only: caches pass it on and keep nothing. */
   live = false;
+  /** More messages follow this one; undefined for nearly every reply. */
+  continuation: Continuation | undefined;
 
   /** Names written so far that later names may point to. */
   readonly #knownNames = new Int32Array(MAX_KNOWN_NAMES);
@@ -114,6 +117,7 @@ export class Answer {
     this.edeText = '';
     this.options = NO_BYTES;
     this.live = false;
+    this.continuation = undefined;
     this.length = this.questionEnd;
     this.#knownCount = 1;
   }

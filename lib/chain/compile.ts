@@ -1,11 +1,12 @@
 // Turns a block's plan into one function: every handler bound to the next, made once per plan. Worker.
 import type { BlockPlan } from '../link/plan.ts';
 import { RCODE } from '../wire/types.ts';
+import { BlockOffers } from './block-offers.ts';
 import { Outcome } from './outcome.ts';
 import type { Env, Handler, HandlerFactory } from './plugin.ts';
 
 /** Env without what differs per link. */
-export type BaseEnv = Omit<Env, 'next' | 'isLast' | 'log'> & { readonly logFor: (plugin: string) => Env['log'] };
+export type BaseEnv = Omit<Env, 'next' | 'isLast' | 'log' | 'offers'> & { readonly logFor: (plugin: string) => Env['log'] };
 
 /**
  * Makes the block's chain. A block without plugins refuses everything, as CoreDNS does.
@@ -19,11 +20,12 @@ export function compileChain(
 ): Handler {
   const last = block.chain.at(-1);
   if (!last) return refuse;
+  const offers = new BlockOffers();
   let next = endOfChain(last.plugin);
   for (const link of block.chain.toReversed()) {
     const factory = factories[link.plugin];
     if (!factory) throw new Error(`no handler for plugin ${link.plugin}`);
-    next = factory(link.options as never, { ...env, next, isLast: link === last, log: env.logFor(link.plugin) });
+    next = factory(link.options as never, { ...env, next, offers, isLast: link === last, log: env.logFor(link.plugin) });
   }
   return next;
 }

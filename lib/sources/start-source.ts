@@ -18,6 +18,8 @@ export async function startSource(spec: SourceSpec, env: SourceEnv): Promise<Sou
       return startFileSource(spec.options as FileSourceOptions, env);
     case 'auto':
       return startFolderSource(spec.options as FolderSourceOptions, env);
+    case 'tree':
+      return completeAtOnce(() => undefined);
   }
 }
 

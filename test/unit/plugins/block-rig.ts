@@ -4,10 +4,10 @@ import { ManualClock } from '../../../lib/base/clock.ts';
 import type { Logger } from '../../../lib/base/log.ts';
 import { parseIpAddress } from '../../../lib/base/ip-address.ts';
 import { Answer } from '../../../lib/chain/answer.ts';
-import { compileChain } from '../../../lib/chain/compile.ts';
+import { type BaseEnv, compileChain } from '../../../lib/chain/compile.ts';
 import { finish } from '../../../lib/chain/finish.ts';
 import { Outcome } from '../../../lib/chain/outcome.ts';
-import type { Env, Handler, HandlerFactory, Service, SetupContext, SourceSpec } from '../../../lib/chain/plugin.ts';
+import type { Handler, HandlerFactory, Service, SetupContext, SourceSpec } from '../../../lib/chain/plugin.ts';
 import { Query, TRANSPORT } from '../../../lib/chain/query.ts';
 import { MetricRegistry } from '../../../lib/metrics/registry.ts';
 import { HANDLERS } from '../../../lib/plugins/handlers.ts';
@@ -137,7 +137,7 @@ export class BlockRig {
     return tree;
   }
 
-  #makeEnv(worker: number): Omit<Env, 'next' | 'log'> & { logFor: (plugin: string) => Logger } {
+  #makeEnv(worker: number): BaseEnv {
     let seed = 1;
     return {
       clock: this.clock,

@@ -1,6 +1,7 @@
 // What handlers are given in tests: an Env with a clock that stands still, upstreams that are functions, queries from dns-packet.
 import dnsPacket from 'dns-packet';
 import { ManualClock } from '../../../lib/base/clock.ts';
+import { BlockOffers } from '../../../lib/chain/block-offers.ts';
 import type { Logger } from '../../../lib/base/log.ts';
 import { Answer } from '../../../lib/chain/answer.ts';
 import { finish } from '../../../lib/chain/finish.ts';
@@ -127,6 +128,7 @@ export function makeEnv(
     clock,
     log: silent,
     store: undefined as never,
+    offers: new BlockOffers(),
     upstreams: { open },
     cells: options.cells ?? new Float64Array(65_536),
     random: options.random ?? (() => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) >>> 12),
