@@ -23,6 +23,7 @@ import { createMetadataHandler } from './metadata/handler.ts';
 import { createFileHandler } from './file/handler.ts';
 import { createAutoHandler } from './auto/handler.ts';
 import { createErraticHandler } from './erratic/handler.ts';
+import { createTemplateHandler } from './template/handler.ts';
 
 // Options are checked where they are made (setup) and cross threads as plain data, so the table cannot know their types.
 // biome-ignore format: one line a plugin
@@ -50,4 +51,5 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   file: createFileHandler,
   auto: createAutoHandler,
   erratic: createErraticHandler,
+  template: createTemplateHandler,
 };

@@ -33,6 +33,7 @@ import { setupFile } from './file/setup.ts';
 import { setupAuto } from './auto/setup.ts';
 import { setupErratic } from './erratic/setup.ts';
 import { setupTls } from './tls/setup.ts';
+import { setupTemplate } from './template/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -67,4 +68,5 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   auto: setupAuto,
   erratic: setupErratic,
   tls: setupTls,
+  template: setupTemplate,
 };
