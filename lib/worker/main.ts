@@ -5,6 +5,7 @@ import { UDP_VARIABLE, chooseUdp } from '../io/udp.ts';
 import { createUpstreams } from '../io/upstreams.ts';
 import type { FromWorker, ToWorker, WorkerStart } from '../link/messages.ts';
 import { rowOf } from '../metrics/cells.ts';
+import { PANICS_CELL } from '../metrics/registry.ts';
 import { HANDLERS } from '../plugins/handlers.ts';
 import { StoreReader } from '../store/reader.ts';
 import { PacketLoop } from './loop.ts';
@@ -33,6 +34,7 @@ const store = new StoreReader(start.store, start.worker);
 
 let faultsThisSecond = 0;
 function reportFault(where: string, error: unknown): void {
+  cells[PANICS_CELL]!++;
   if (faultsThisSecond++ >= MAX_FAULTS_PER_SECOND) return;
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: '' };
   send({ type: 'fault', where, message, stack: stack ?? '' });
