@@ -25,9 +25,7 @@ export function compileChain(
   for (const link of block.chain.toReversed()) {
     const factory = factories[link.plugin];
     if (!factory) throw new Error(`no handler for plugin ${link.plugin}`);
-    const fatal = (text: string): void => env.fatal(`plugin/${link.plugin}: ${text}`);
-    const log = env.logFor(link.plugin);
-    next = factory(link.options as never, { ...env, next, offers, isLast: link === last, log, fatal });
+    next = factory(link.options as never, { ...env, next, offers, isLast: link === last, log: env.logFor(link.plugin) });
   }
   return next;
 }

@@ -5,7 +5,7 @@ import { readSourceFiles } from './source-files.ts';
 const files = readSourceFiles();
 const VAGUE_NAMES = /(?:^|\/)(?:utils?|helpers?|common|misc)\.ts$/;
 /** What a header may say about who runs the file. */
-const RUNS_ON = /\b(?:control|workers?|both kinds of thread|pure|data)\b/i;
+const RUNS_ON = /\b(?:control|workers?|both kinds of thread|any thread|pure|data)\b/i;
 
 test('house: file and folder names are kebab-case and say what is inside', (t) => {
   const wrong = files.filter(({ path }) => VAGUE_NAMES.test(path) || !/^[a-z0-9/_-]+\.ts$/.test(path));

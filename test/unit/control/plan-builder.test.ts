@@ -147,8 +147,16 @@ test('buildPlan: refused queries are counted only when some block has metrics', 
 
 const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ['a zone twice', '. {\nwhoami\n}\n. {\nwhoami\n}', /^Corefile:4: cannot serve dns:\/\/\.:53/],
-  ['bound and not bound', '. {\nbind 127.0.0.1\nwhoami\n}\n. {\nwhoami\n}', /^Corefile:5: cannot serve .*overlaps/],
-  ['a transport that is not built', 'quic://. {\nwhoami\n}', /^Corefile:1: quic: this transport is not built/],
+  [
+    'bound and not bound',
+    '. {\nbind 127.0.0.1\nwhoami\n}\n. {\nwhoami\n}',
+    /^Corefile:5: cannot serve .*overlap listener capacity/,
+  ],
+  [
+    'a transport that is not built',
+    'quic://. {\nwhoami\n}',
+    /^Corefile:1: quic:\/\/: DNS over QUIC is not built, serve tls:/,
+  ],
 ];
 for (const [title, text, message] of REFUSED)
   test(`buildPlan: ${title} is refused with its line`, async (t) => {

@@ -84,8 +84,8 @@ test('reload: one that fails is tried once, and the next change again', async (t
   await clock.advanceAsync(90_000, 30_000);
   t.deepEqual(lines, [
     '[INFO] Reloading',
-    '[ERROR] Restart failed: Corefile:6: cache: no',
-    '[ERROR] plugin/reload: Corefile changed but reload failed: Corefile:6: cache: no',
+    '[ERROR] Restart failed: Corefile:6 - Error during parsing: cache: no',
+    '[ERROR] plugin/reload: Corefile changed but reload failed: Corefile:6 - Error during parsing: cache: no',
   ]);
   server.refuse = '';
   bench.found = 'good';
@@ -100,7 +100,10 @@ test('reload: a text that does not parse is a warning at each look, a missing fi
   lines.length = 0;
   bench.found = new ConfigError('SYNTAX', 'no closing "}"', 'Corefile', 3);
   await clock.advanceAsync(60_000, 30_000);
-  t.deepEqual(lines, Array(2).fill('[WARNING] plugin/reload: Corefile parse failed: Corefile:3: no closing "}"'));
+  t.deepEqual(
+    lines,
+    Array(2).fill('[WARNING] plugin/reload: Corefile parse failed: Corefile:3 - Error during parsing: no closing "}"'),
+  );
   lines.length = 0;
   bench.found = new ConfigError('FILE', 'open Corefile: no such file or directory');
   await clock.advanceAsync(60_000, 30_000);
