@@ -9,6 +9,7 @@ import { countWorkers } from './cores.ts';
 import { type Flags, parseFlags } from './flags.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
 import { Reloader } from './reload.ts';
+import { HeapTrimmer } from './heap-trimmer.ts';
 import { describeError, Server } from './server.ts';
 import { createSignalHandlers, EXIT } from './signals.ts';
 import { versionLines } from './version.ts';
@@ -101,6 +102,9 @@ async function serve(flags: Flags): Promise<void> {
     fail(error);
   }
   reloader.watch();
+  const trimmer = new HeapTrimmer(systemClock);
+  void trimmer.trim();
+  trimmer.start();
   if (!flags.quiet) printLines(versionLines());
   if (pidFile !== undefined) tryWritePidFile(pidFile, log);
 }
