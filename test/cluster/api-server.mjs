@@ -48,10 +48,6 @@ export class ApiServer {
     );
   }
 
-  get kubeconfig() {
-    return path.join(this.folder, 'kubeconfig');
-  }
-
   get adminKubeconfig() {
     return path.join(this.folder, 'admin.kubeconfig');
   }

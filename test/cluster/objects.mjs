@@ -4,6 +4,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { runProgram } from '../scenario/programs.mjs';
 
+/** The token that the API server takes at first. */
+export const FIRST_TOKEN = 'first-token';
+
 export function makeService(name, namespace, clusterIP) {
   const spec = { clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', protocol: 'TCP', port: 80 }] };
   return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec: { type: 'ClusterIP', ...spec } };
@@ -65,6 +68,26 @@ export class ServiceAccount {
     fs.symlinkSync(generation, path.join(this.folder, '..data.new'));
     fs.renameSync(path.join(this.folder, '..data.new'), path.join(this.folder, '..data'));
   }
+}
+
+/** A kubeconfig of the user of the first token. @returns its path */
+export function writeTokenKubeconfig(api, folder) {
+  const file = path.join(folder, 'kubeconfig');
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+    clusters: [
+      {
+        name: 'test',
+        cluster: { server: `https://127.0.0.1:${api.port}`, 'certificate-authority': path.join(api.folder, 'ca.crt') },
+      },
+    ],
+    users: [{ name: 'test', user: { token: FIRST_TOKEN } }],
+  };
+  fs.writeFileSync(file, JSON.stringify(config));
+  return file;
 }
 
 /** Words that run a command with a service account where a Pod has it; undefined where mounts are not permitted. */

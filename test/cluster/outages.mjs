@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import { expect } from '../scenario/checks.mjs';
 import { sleep, waitFor } from '../scenario/programs.mjs';
-import { makeService } from './objects.mjs';
+import { FIRST_TOKEN, makeService } from './objects.mjs';
 
 const NAMESPACE = 'team-1';
 const WATCHED_NAMES = 200;
@@ -90,7 +90,7 @@ export async function checkOutages(checks, { api, account, tokensFile, server, a
     checks.skip('token rotation', 'needs the in-cluster service account');
   } else {
     // Both tokens hold for a moment, as in a cluster; then only the new one.
-    fs.writeFileSync(tokensFile, 'first-token\nsecond-token\n');
+    fs.writeFileSync(tokensFile, `${FIRST_TOKEN}\nsecond-token\n`);
     account.rotate('second-token');
     await sleep(500);
     fs.writeFileSync(tokensFile, 'second-token\n');
