@@ -4,7 +4,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import type { CancelTimer, Clock } from '../base/clock.ts';
 
-const CHECK_MS = 30_000;
+const CHECK_MS = 5000;
 /** What the heap may hold above what was in use after the last collection before another one is worth it. */
 const SLACK_BYTES = 12 * 2 ** 20;
 
@@ -23,7 +23,7 @@ export class HeapTrimmer {
     this.#collect = found as Collect | undefined;
   }
 
-  /** Looks at the heap every half minute from now on. */
+  /** Looks at the heap every few seconds from now on. */
   start(): void {
     this.#cancel = this.#clock.after(CHECK_MS, () => void this.#check());
   }
