@@ -4,7 +4,7 @@ import { relativeNameHash } from '../store/name-hash.ts';
 import type { StoreReader } from '../store/reader.ts';
 import { RRSET_FORM, ZONE_FLAG } from '../store/rrset-form.ts';
 import { FOUND, type Found, type LabelledName, ScratchName, ZoneLookup } from '../store/zone-lookup.ts';
-import { formatName, MAX_NAME_LENGTH } from '../wire/name.ts';
+import { equalNames, formatName, MAX_NAME_LENGTH } from '../wire/name.ts';
 import { SECTION, type Section } from '../wire/record-index.ts';
 import { RCODE, RRTYPE } from '../wire/types.ts';
 import type { Answer } from './answer.ts';
@@ -97,6 +97,8 @@ export class ZoneAnswers {
           this.addAuthority(query, answer, zoneLabel, RRTYPE.NS);
           return Outcome.ANSWERED;
         }
+        // A name that becomes itself can only loop.
+        if (equalNames(name.name, 0, target.name, 0)) break;
         if (qtype === RRTYPE.CNAME) {
           this.addAuthority(query, answer, zoneLabel, RRTYPE.NS);
           return Outcome.ANSWERED;

@@ -147,7 +147,7 @@ const SPECIAL = new Set([0x2e, 0x5c, 0x22, 0x28, 0x29, 0x3b, 0x40, 0x24]);
 export function parseName(text: string): Uint8Array | undefined {
   if (text === '.') return Uint8Array.of(0);
   const source = Buffer.from(text, 'utf8');
-  const out = new Uint8Array(MAX_NAME_LENGTH + 1);
+  const out = parsed;
   let labelAt = 0;
   let written = 1;
   for (let i = 0; i <= source.length; i++) {
@@ -180,6 +180,9 @@ export function parseName(text: string): Uint8Array | undefined {
   out[labelAt] = 0;
   return out.slice(0, labelAt + 1);
 }
+
+/** Where `parseName` puts bytes before it copies what is a name. */
+const parsed = new Uint8Array(MAX_NAME_LENGTH + 1);
 
 /** Lower-case wire form of a name in text; undefined as in `parseName`. */
 export function parseNameLower(text: string): Uint8Array | undefined {

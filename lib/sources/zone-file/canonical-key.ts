@@ -50,13 +50,6 @@ export function relativeName(key: string): Uint8Array {
   return name;
 }
 
-/** Labels of a key's name. */
-export function countKeyLabels(key: string): number {
-  let count = 0;
-  for (let at = key.indexOf(LABEL_END); at !== -1; at = key.indexOf(LABEL_END, at + 1)) count++;
-  return count;
-}
-
 /** Ends of the labels of `key` beyond the first `from` code units: each is the length of the key of a name above or of itself. */
 export function* keyBoundaries(key: string, from: number): Generator<number> {
   for (let at = key.indexOf(LABEL_END, from); at !== -1; at = key.indexOf(LABEL_END, at + 1)) yield at + 1;

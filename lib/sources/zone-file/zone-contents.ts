@@ -18,8 +18,14 @@ const LOWERED: ReadonlySet<number> = new Set([
   RRTYPE.HTTPS,
 ]);
 
-/** One record as it is kept. */
-export type KeptRecord = { readonly type: number; readonly ttlSeconds: number; readonly rdata: Uint8Array };
+/** One record as it is kept: its data is `bytes[at .. at + length)`. */
+export type KeptRecord = {
+  readonly type: number;
+  readonly ttlSeconds: number;
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly length: number;
+};
 
 export class ZoneContents {
   /** Wire form, lower case. */
@@ -129,7 +135,14 @@ export class ZoneContents {
     const list: KeptRecord[] = [];
     const ends = this.#names.get(key);
     for (let number = ends === undefined ? NONE : this.#ends[ends]!; number !== NONE; number = this.#next[number]!) {
-      list.push({ type: this.#types[number]!, ttlSeconds: this.#ttls[number]!, rdata: this.#rdata(number) });
+      const place = this.#places[number]!;
+      list.push({
+        type: this.#types[number]!,
+        ttlSeconds: this.#ttls[number]!,
+        bytes: this.#chunks[Math.floor(place / CHUNK_BYTES)]!,
+        at: place % CHUNK_BYTES,
+        length: this.#lengths[number]!,
+      });
     }
     return list;
   }

@@ -112,16 +112,20 @@ function withoutDuplicates(type: number, records: readonly KeptRecord[]): readon
   if (records.length > SMALL_RRSET) {
     const seen = new Map<string, KeptRecord>();
     for (const record of records) {
-      const text = Buffer.from(record.rdata).toString('latin1');
+      const text = Buffer.from(dataOf(record)).toString('latin1');
       if (!seen.has(text)) seen.set(text, record);
     }
     return [...seen.values()];
   }
   const kept: KeptRecord[] = [];
   for (const record of records) {
-    if (!kept.some(({ rdata }) => equalRdata(type, rdata, record.rdata))) kept.push(record);
+    if (!kept.some((other) => equalRdata(type, dataOf(other), dataOf(record)))) kept.push(record);
   }
   return kept;
+}
+
+function dataOf({ bytes, at, length }: KeptRecord): Uint8Array {
+  return bytes.subarray(at, at + length);
 }
 
 /** The records of a set have one TTL, the lowest (RFC 2181 section 5.2); signatures keep their own. */
@@ -132,7 +136,7 @@ function makeRrset(type: number, records: readonly KeptRecord[]): RrsetData {
   let length = isSignature ? 0 : 4;
   let ttlSeconds = Number.POSITIVE_INFINITY;
   for (const record of records) {
-    length += perRecord + record.rdata.length;
+    length += perRecord + record.length;
     ttlSeconds = Math.min(ttlSeconds, record.ttlSeconds);
   }
   if (records.length > MAX_RECORDS || length > MAX_RRSET_BYTES) {
@@ -150,11 +154,10 @@ function makeRrset(type: number, records: readonly KeptRecord[]): RrsetData {
   for (const record of records) {
     if (isSignature) putLong(record.ttlSeconds);
     if (!isAddress) {
-      bytes[at++] = record.rdata.length >>> 8;
-      bytes[at++] = record.rdata.length;
+      bytes[at++] = record.length >>> 8;
+      bytes[at++] = record.length;
     }
-    bytes.set(record.rdata, at);
-    at += record.rdata.length;
+    for (let i = 0; i < record.length; i++) bytes[at++] = record.bytes[record.at + i]!;
   }
   const form = isAddress ? RRSET_FORM.ZONE_ADDRESSES : isSignature ? RRSET_FORM.ZONE_SIGNATURES : RRSET_FORM.ZONE_RDATA;
   return { type, count: records.length, form, bytes };

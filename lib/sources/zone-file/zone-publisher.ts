@@ -6,7 +6,6 @@ import { TREE_STATE } from '../../store/layout.ts';
 import { relativeNameHash } from '../../store/name-hash.ts';
 import { RRSET_FORM, ZONE_FLAG, ZONE_ORDER_TYPE, ZONE_WORD } from '../../store/rrset-form.ts';
 import { RRTYPE } from '../../wire/types.ts';
-import { countKeyLabels } from './canonical-key.ts';
 import { sortInSlices } from './sort-in-slices.ts';
 import type { ZoneContents } from './zone-contents.ts';
 import { zoneNames, type ZoneName } from './zone-names.ts';
@@ -89,12 +88,14 @@ export class ZonePublisher {
     for (; !step.done; step = sorting.next()) await this.#pause();
     const keys = step.value;
     let apex: ZoneName | undefined;
+    let depth = 0;
     const names: Uint8Array[] = [];
     let slice: ZoneName[] = [];
     for (const name of zoneNames(contents, keys)) {
       // The apex comes last: it holds the order, which needs the others' handles.
       if (name.name.length === 0) apex = name;
       else slice.push(name);
+      depth = Math.max(depth, countRelativeLabels(name.name));
       if (slice.length < NAMES_PER_SLICE) continue;
       this.#put(tree, slice, names);
       slice = [];
@@ -110,7 +111,7 @@ export class ZonePublisher {
     words[ZONE_WORD.TREE] = tree;
     words[ZONE_WORD.APEX] = writer.reader.find(tree, EMPTY, 0, 0, relativeNameHash(tree, EMPTY));
     words[ZONE_WORD.FLAGS] = denialFlags(rrsets);
-    words[ZONE_WORD.DEPTH] = keys.reduce((depth, key) => Math.max(depth, countKeyLabels(key)), 0);
+    words[ZONE_WORD.DEPTH] = depth;
     return { tree, words };
   }
 
@@ -158,6 +159,13 @@ const EMPTY = new Uint8Array(0);
 function denialFlags(apex: readonly RrsetData[]): number {
   const has = (type: number): boolean => apex.some((rrset) => rrset.type === type);
   return (has(RRTYPE.NSEC) ? ZONE_FLAG.NSEC : 0) | (has(RRTYPE.NSEC3PARAM) ? ZONE_FLAG.NSEC3 : 0);
+}
+
+/** Labels of a name without root label. */
+function countRelativeLabels(name: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; at < name.length; at += name[at]! + 1) count++;
+  return count;
 }
 
 function withoutRoot(origin: Uint8Array): Uint8Array {

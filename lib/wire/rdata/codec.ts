@@ -86,6 +86,11 @@ export class RdataWriter {
     return this.#length;
   }
 
+  /** Forgets what was written, keeps the room for it. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** Appends a big-endian number of `size` bytes, at most 6. */
   uint(value: number, size: number): void {
     const at = this.#reserve(size);

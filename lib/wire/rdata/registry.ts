@@ -95,12 +95,16 @@ function findCodec(type: number, recordClass: number): RdataCodec | undefined {
   return isChaosAddress(type, recordClass) ? undefined : CODECS.get(type);
 }
 
+/** `finish` copies, so one serves all records: a zone file has many. */
+const shared = new RdataWriter();
+
 /**
  * Wire form of the record data that `from` holds up to its end, in the type's own form or as `\# length hex`.
  * @throws RecordTextError
  */
 export function parseRdata(type: number, from: TextReader, recordClass: number = CLASS.IN): Uint8Array {
-  const to = new RdataWriter();
+  const to = shared;
+  to.clear();
   const codec = findCodec(type, recordClass);
   const first = from.peek();
   const isGeneric = !codec || (first !== undefined && first.text === '\\#' && !first.quoted);
