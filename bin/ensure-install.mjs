@@ -37,13 +37,20 @@ function readPackages(file) {
 
 function install(why) {
   process.stderr.write(`clusterdns: installing dependencies, ${why}\n`);
-  const npm = process.env.npm_execpath;
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--no-progress'];
-  const isScript = npm !== undefined && /\.[cm]?js$/.test(npm);
-  const [command, first] = isScript ? [process.execPath, [npm]] : ['npm', []];
-  const result = spawnSync(command, [...first, ...args], { cwd: packageDir, encoding: 'utf8' });
+  let result = runNpm(['ci']);
+  // `npm ci` refuses a lock file without the packages of platforms that a registry does not carry. `npm install` takes
+  // the same locked versions then, and leaves the lock file as it is.
+  if (result.status !== 0 && /\bEUSAGE\b/.test(result.stderr ?? '')) result = runNpm(['install', '--no-save']);
   if (result.status === 0) return;
   process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}\n`);
-  process.stderr.write('clusterdns: the installation failed, try "npm ci" by hand\n');
+  process.stderr.write('clusterdns: the installation failed, try "npm install" by hand\n');
   process.exit(1);
+}
+
+function runNpm(words) {
+  const npm = process.env.npm_execpath;
+  const args = [...words, '--no-audit', '--no-fund', '--loglevel=error', '--no-progress'];
+  const isScript = npm !== undefined && /\.[cm]?js$/.test(npm);
+  const [command, first] = isScript ? [process.execPath, [npm]] : ['npm', []];
+  return spawnSync(command, [...first, ...args], { cwd: packageDir, encoding: 'utf8' });
 }
