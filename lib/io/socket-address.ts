@@ -94,3 +94,9 @@ export function isMapped(bytes: Uint8Array, at: number): boolean {
 export function isLinkLocal(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === 0xfe && (bytes[at + 1]! & 0xc0) === 0x80;
 }
+
+/** The bytes of a socket's address, 4 or 16, all zero when there is none; an IPv4 client of a dual-stack listener has 4. */
+export function addressBytes(text: string | undefined): Uint8Array {
+  const bytes = parseAddress(text ?? '') ?? new Uint8Array(4);
+  return bytes.length === 16 && isMapped(bytes, 0) ? bytes.slice(12) : bytes;
+}

@@ -1,6 +1,6 @@
 // One client's TCP or TLS connection: framing, batches, late replies, backpressure, deadlines. Worker.
 import type net from 'node:net';
-import { isMapped, parseAddress } from './socket-address.ts';
+import { addressBytes } from './socket-address.ts';
 import { type TimerWheel, WheelEntry } from './timer-wheel.ts';
 import { type BatchHandler, type PacketSource, TRANSMIT_CAPACITY } from './udp-batch.ts';
 
@@ -310,12 +310,6 @@ export class TcpConnection extends WheelEntry {
     this.#context.wheel.cancel(this);
     this.#context.remove(this);
   }
-}
-
-/** 4 or 16 bytes; an IPv4 client of a dual-stack listener has 4. */
-function addressBytes(text: string | undefined): Uint8Array {
-  const bytes = parseAddress(text ?? '') ?? new Uint8Array(4);
-  return bytes.length === 16 && isMapped(bytes, 0) ? bytes.slice(12) : bytes;
 }
 
 /** Longest message a frame can hold. */

@@ -70,7 +70,7 @@ export type UdpCounters = {
 
 /** What the packet loop needs of a listener, UDP or TCP. */
 export interface PacketSource {
-  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly transport: 'udp' | 'tcp' | 'tls' | 'https' | 'grpc';
   /** As bound. */
   readonly address: string;
   readonly port: number;

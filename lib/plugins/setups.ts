@@ -34,6 +34,8 @@ import { setupAuto } from './auto/setup.ts';
 import { setupErratic } from './erratic/setup.ts';
 import { setupTls } from './tls/setup.ts';
 import { setupTemplate } from './template/setup.ts';
+import { setupHttps } from './https/setup.ts';
+import { setupGrpcServer } from './grpc_server/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -69,4 +71,6 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   erratic: setupErratic,
   tls: setupTls,
   template: setupTemplate,
+  https: setupHttps,
+  grpc_server: setupGrpcServer,
 };

@@ -1,6 +1,6 @@
-// The sockets of one listener address in this worker: UDP and TCP for dns, TLS alone for tls. Worker.
+// The sockets of one listener address in this worker: UDP and TCP for dns, a stream listener alone for the others. Worker.
 import { TRANSPORT } from '../chain/query.ts';
-import { openTcp, type TcpListener } from '../io/tcp.ts';
+import { openTcp } from '../io/tcp.ts';
 import {
   type BatchHandler,
   type PacketSource,
@@ -65,6 +65,12 @@ class SocketHandler implements BatchHandler {
   }
 }
 
+/** What TCP, TLS and HTTP listeners have in common. */
+interface StreamListener {
+  drain(timeoutMs: number): Promise<void>;
+  close(): void;
+}
+
 type Bound = { readonly address: string; readonly family: 4 | 6; readonly dualStack: boolean };
 
 /** Where to bind: all addresses of both families in one socket where the machine has IPv6, else IPv4 alone. */
@@ -79,19 +85,19 @@ function candidates(address: string): readonly Bound[] {
 const NO_IPV6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT']);
 
 export class ListenerSockets {
-  readonly #tcp: TcpListener;
+  readonly #stream: StreamListener;
   readonly #udp: UdpBatch | undefined;
-  readonly #tcpHandler: SocketHandler;
+  readonly #streamHandler: SocketHandler;
   readonly #udpHandler: SocketHandler | undefined;
 
   private constructor(
-    tcp: TcpListener,
-    tcpHandler: SocketHandler,
+    stream: StreamListener,
+    streamHandler: SocketHandler,
     udp: UdpBatch | undefined,
     udpHandler: SocketHandler | undefined,
   ) {
-    this.#tcp = tcp;
-    this.#tcpHandler = tcpHandler;
+    this.#stream = stream;
+    this.#streamHandler = streamHandler;
     this.#udp = udp;
     this.#udpHandler = udpHandler;
   }
@@ -117,39 +123,25 @@ export class ListenerSockets {
     loop: PacketLoop,
   ): Promise<ListenerSockets> {
     const { port } = listener;
-    const tcpHandler = new SocketHandler(streamState(state, listener), loop);
-    const tcp = await openTcp(
-      {
-        address,
-        port,
-        family,
-        dualStack,
-        reusePort: true,
-        readTimeoutMs: listener.readTimeoutMs,
-        writeTimeoutMs: listener.writeTimeoutMs,
-        idleTimeoutMs: listener.idleTimeoutMs,
-        maxQueriesPerConnection: listener.maxQueriesPerConnection,
-        ...(listener.scheme === 'tls' && listener.tls !== undefined ? { tls: listener.tls } : {}),
-      },
-      tcpHandler,
-    );
-    if (listener.scheme !== 'dns') return new ListenerSockets(tcp, tcpHandler, undefined, undefined);
+    const streamHandler = new SocketHandler(streamState(state, listener), loop);
+    const stream = await openStream({ address, family, dualStack }, listener, streamHandler, loop);
+    if (listener.scheme !== 'dns') return new ListenerSockets(stream, streamHandler, undefined, undefined);
     const udpHandler = new SocketHandler(state, loop);
     try {
       const udp = await openUdp(
         { address, port, family, dualStack, reusePort: true, receiveBufferBytes: RECEIVE_BUFFER_BYTES },
         udpHandler,
       );
-      return new ListenerSockets(tcp, tcpHandler, udp, udpHandler);
+      return new ListenerSockets(stream, streamHandler, udp, udpHandler);
     } catch (error) {
-      tcp.close();
+      stream.close();
       throw error;
     }
   }
 
   /** Serves another plan from the next packet on. */
   serve(state: ListenerState, listener: ListenerPlan): void {
-    this.#tcpHandler.state = streamState(state, listener);
+    this.#streamHandler.state = streamState(state, listener);
     if (this.#udpHandler) this.#udpHandler.state = state;
   }
 
@@ -160,23 +152,60 @@ export class ListenerSockets {
 
   /** Takes no more connections and ends the open ones once their queries are answered, at most `graceMs` from now. */
   async drainConnections(graceMs: number): Promise<void> {
-    await this.#tcp.drain(graceMs);
+    await this.#stream.drain(graceMs);
   }
 
   /** Closes what another plan does not serve any more; connections may finish what they asked. */
   retire(): void {
     this.#udp?.close();
-    void this.#tcp.drain(RETIRE_MS);
+    void this.#stream.drain(RETIRE_MS);
   }
 
   close(): void {
     this.#udp?.close();
-    this.#tcp.close();
+    this.#stream.close();
   }
 }
 
-function streamState(state: ListenerState, listener: ListenerPlan): ListenerState {
-  return { ...state, transport: listener.scheme === 'tls' ? TRANSPORT.TLS : TRANSPORT.TCP };
+async function openStream(
+  bound: Bound,
+  listener: ListenerPlan,
+  handler: SocketHandler,
+  loop: PacketLoop,
+): Promise<StreamListener> {
+  const { scheme, port, readTimeoutMs, writeTimeoutMs, idleTimeoutMs, tls, maxConnections, maxStreams } = listener;
+  const options = {
+    ...bound,
+    port,
+    reusePort: true,
+    readTimeoutMs,
+    writeTimeoutMs,
+    idleTimeoutMs,
+    ...(scheme === 'dns' || tls === undefined ? {} : { tls }),
+  };
+  if (scheme === 'dns' || scheme === 'tls') {
+    return openTcp({ ...options, maxQueriesPerConnection: listener.maxQueriesPerConnection }, handler);
+  }
+  const httpOptions = {
+    ...options,
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    ...(maxStreams === undefined ? {} : { maxStreams }),
+    onResponse: (status: number) => loop.count(handler.state.httpResponses?.[status]),
+  };
+  // Loaded when needed: HTTP/2 costs each worker memory that a server without such listeners saves.
+  if (scheme === 'grpc') return (await import('../io/grpc.ts')).openGrpc(httpOptions, handler);
+  return (await import('../io/https.ts')).openHttps(httpOptions, handler);
+}
+
+const STREAM_TRANSPORTS = {
+  dns: TRANSPORT.TCP,
+  tls: TRANSPORT.TLS,
+  https: TRANSPORT.HTTPS,
+  grpc: TRANSPORT.HTTPS,
+} as const;
+
+function streamState(state: ListenerState, { scheme }: ListenerPlan): ListenerState {
+  return { ...state, transport: STREAM_TRANSPORTS[scheme] };
 }
 
 const BIND_TEXTS: Readonly<Record<string, string>> = {

@@ -22,6 +22,8 @@ export type ListenerState = {
   readonly anyClass: boolean;
   readonly dropped: RequestCells | undefined;
   readonly transport: number;
+  /** Cell that counts the HTTP responses of a status, by status. */
+  readonly httpResponses?: Readonly<Record<number, number>> | undefined;
 };
 
 /** Sends the reply of a query that had to wait; `length` 0: there is none, let go of the client. */
@@ -57,6 +59,11 @@ export class PacketLoop {
 
   end(): void {
     this.#store.leave();
+  }
+
+  /** Adds one to a metric cell, if there is one. */
+  count(cell: number | undefined): void {
+    if (cell !== undefined) this.#cells[cell]!++;
   }
 
   /** The query under way, for the listener to put the client's address into; valid after `read` returned true. */

@@ -132,6 +132,7 @@ export class PlanRunner {
         router: new Router(listener, handlers, zones),
         anyClass: listener.anyClass,
         dropped: listener.dropped as RequestCells | undefined,
+        httpResponses: listener.httpResponses,
         transport:
           listener.scheme === 'dns' ? TRANSPORT.UDP : listener.scheme === 'tls' ? TRANSPORT.TLS : TRANSPORT.HTTPS,
       });

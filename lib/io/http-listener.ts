@@ -1,0 +1,386 @@
+// DNS inside HTTP: connections, limits and deadlines that DNS over HTTPS and DNS over gRPC share. Worker.
+import type http2 from 'node:http2';
+import type net from 'node:net';
+import type tls from 'node:tls';
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { ListenerTls } from '../link/plan.ts';
+import { HttpClient, type HttpControl } from './http-client.ts';
+import { createHttpServer, type HttpServer } from './http-server.ts';
+import { HttpExchange, type HttpRequest, type HttpResponse } from './http-exchange.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import { isAcceptedClient } from './tls-server.ts';
+import {
+  type BatchHandler,
+  type PacketAddresses,
+  type PacketSource,
+  type ReplyAddress,
+  TRANSMIT_CAPACITY,
+} from './udp-batch.ts';
+
+/** How DNS messages travel in HTTP requests and responses. Numbers are its own codes for "no answer". */
+export interface HttpDialect {
+  readonly transport: 'https' | 'grpc';
+  /** HTTP/1.1 clients are served too, in clear only they. */
+  readonly http1: boolean;
+  /** Longest request body in bytes; a longer one is refused without being read to its end. */
+  readonly maxBodyBytes: number;
+  /** For a message that is not admitted or cannot be read. */
+  readonly rejected: number;
+  /** For a query that gets no reply. */
+  readonly unanswered: number;
+  /** The server has too much to do. */
+  readonly busy: number;
+  /** Looks at method, path and headers. @returns the message, the code to refuse with, or undefined: it is in the body */
+  begin(request: HttpRequest): Uint8Array | number | undefined;
+  /** The message in a complete body, or the code to refuse with. */
+  decode(body: Uint8Array): Uint8Array | number;
+  /** @param bytes the reply at `bytes[at .. at + length)`, to be copied. @returns the HTTP status sent */
+  reply(response: HttpResponse, bytes: Uint8Array, at: number, length: number): number;
+  /** @returns the HTTP status sent */
+  refuse(response: HttpResponse, code: number): number;
+}
+
+export type HttpOptions = {
+  /** Literal address. */
+  readonly address: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+  readonly family: 4 | 6;
+  readonly reusePort: boolean;
+  /** `::` also takes IPv4 clients. */
+  readonly dualStack?: boolean;
+  /** For the first request to begin, and for any request to be complete. Default 3000. */
+  readonly readTimeoutMs?: number;
+  /** For responses the client does not take. Default 5000. */
+  readonly writeTimeoutMs?: number;
+  /** Silence between requests. Default 10000. */
+  readonly idleTimeoutMs?: number;
+  /** With one more, the one that has been silent longest is closed. Default 200; 0: no limit. */
+  readonly maxConnections?: number;
+  /** Requests under way on one connection. Default 128; 0: no limit. */
+  readonly maxStreams?: number;
+  /** Without it the listener serves in clear. */
+  readonly tls?: ListenerTls;
+  readonly clock?: Clock;
+  /** Told of every response. */
+  readonly onResponse?: (status: number) => void;
+};
+
+/** Totals since the listener opened. */
+export type HttpCounters = {
+  accepted: number;
+  received: number;
+  sent: number;
+  /** Requests that were answered without a DNS message. */
+  refused: number;
+  /** Connections closed to make room for new ones. */
+  evicted: number;
+  /** Connections and requests ended for their silence. */
+  timeouts: number;
+  /** Connections that ended in an error, failed TLS handshakes included. */
+  errors: number;
+  /** Late replies whose request was gone. */
+  deferredDropped: number;
+};
+
+export interface HttpListener extends PacketSource {
+  readonly transport: 'https' | 'grpc';
+  readonly counters: HttpCounters;
+  /** Open connections. */
+  readonly connections: number;
+  /** Accepts no more, answers what is pending, closes every connection; after `timeoutMs` without mercy. */
+  drain(timeoutMs: number): Promise<void>;
+  /** Closes everything at once. */
+  close(): void;
+}
+
+const DEFAULT_READ_MS = 3000;
+const DEFAULT_WRITE_MS = 5000;
+const DEFAULT_IDLE_MS = 10_000;
+const DEFAULT_CONNECTIONS = 200;
+const DEFAULT_STREAMS = 128;
+const NO_STREAM_LIMIT = 2 ** 32 - 1;
+const WHEEL_TICK_MS = 100;
+const BACKLOG = 1024;
+/** Bytes of bodies not yet complete, over all connections. */
+const MAX_HELD_BYTES = 16 * 2 ** 20;
+/** How many of the most silent connections are looked at for one that waits for nothing. */
+const EVICTION_CANDIDATES = 16;
+
+const transmit = new Uint8Array(TRANSMIT_CAPACITY);
+
+/** What exchanges and clients need of their listener. */
+export type HttpContext = {
+  readonly dialect: HttpDialect;
+  readonly counters: HttpCounters;
+  readonly wheel: TimerWheel;
+  readonly readTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxStreams: number;
+  heldBytes: number;
+  readonly maxHeldBytes: number;
+  answer(exchange: HttpExchange, message: Uint8Array): void;
+  onResponse(status: number): void;
+  touch(client: HttpClient): void;
+  remove(client: HttpClient): void;
+};
+
+class HttpReplyAddress implements ReplyAddress {
+  declare readonly opaque: 'ReplyAddress';
+  exchange: HttpExchange | undefined;
+}
+
+/**
+ * Opens the listener.
+ *
+ * @throws Error of Node's with `code` (`EADDRINUSE`, ...), as a rejection; of OpenSSL's for a bad certificate or key
+ */
+export async function openHttp(
+  options: HttpOptions,
+  dialect: HttpDialect,
+  handler: BatchHandler,
+): Promise<HttpListener> {
+  const listener = new Listener(options, dialect, handler);
+  await listener.listen();
+  return listener;
+}
+
+class Listener implements HttpListener {
+  readonly transport: 'https' | 'grpc';
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly counters: HttpCounters = {
+    accepted: 0,
+    received: 0,
+    sent: 0,
+    refused: 0,
+    evicted: 0,
+    timeouts: 0,
+    errors: 0,
+    deferredDropped: 0,
+  };
+  port = 0;
+
+  readonly #options: HttpOptions;
+  readonly #handler: BatchHandler;
+  readonly #server: HttpServer;
+  readonly #wheel: TimerWheel;
+  readonly #context: HttpContext;
+  readonly #maxConnections: number;
+  /** In order of their last request, the most silent first. */
+  readonly #clients = new Set<HttpClient>();
+  readonly #bySession = new WeakMap<object, HttpClient>();
+  #current: HttpExchange | undefined;
+  #captured = false;
+  #draining = false;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(options: HttpOptions, dialect: HttpDialect, handler: BatchHandler) {
+    this.#options = options;
+    this.#handler = handler;
+    this.transport = dialect.transport;
+    this.address = options.address;
+    this.family = options.family;
+    this.#maxConnections = (options.maxConnections ?? DEFAULT_CONNECTIONS) || Number.POSITIVE_INFINITY;
+    this.#wheel = new TimerWheel(options.clock ?? systemClock, WHEEL_TICK_MS);
+    this.#context = {
+      dialect,
+      counters: this.counters,
+      wheel: this.#wheel,
+      readTimeoutMs: options.readTimeoutMs ?? DEFAULT_READ_MS,
+      writeTimeoutMs: options.writeTimeoutMs ?? DEFAULT_WRITE_MS,
+      idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_MS,
+      maxStreams: (options.maxStreams ?? DEFAULT_STREAMS) || NO_STREAM_LIMIT,
+      heldBytes: 0,
+      maxHeldBytes: MAX_HELD_BYTES,
+      answer: (exchange, message) => this.#answer(exchange, message),
+      onResponse: options.onResponse ?? (() => undefined),
+      touch: (client) => this.#touch(client),
+      remove: (client) => this.#remove(client),
+    };
+    this.#server = createHttpServer(dialect.http1, this.#context, options.tls);
+    this.#follow();
+  }
+
+  /** Every connection becomes a client: of HTTP/2 when its session begins, of HTTP/1.1 when its socket is ready. */
+  #follow(): void {
+    const server = this.#server as net.Server;
+    const isSecure = this.#options.tls !== undefined;
+    server.on('session', (session: http2.ServerHttp2Session) => {
+      session.on('error', () => void this.counters.errors++);
+      const client = this.#accept(session.socket, session, {
+        isGraceful: true,
+        finish: () => session.close(),
+        destroy: () => session.destroy(),
+      });
+      if (client) this.#bySession.set(session, client);
+    });
+    if (this.#context.dialect.http1) {
+      server.on(isSecure ? 'secureConnection' : 'connection', (socket: tls.TLSSocket) => {
+        if (socket.alpnProtocol === 'h2') return;
+        socket.on('error', () => void this.counters.errors++);
+        const client = this.#accept(socket, socket, {
+          isGraceful: false,
+          finish: () => void socket.end(),
+          destroy: () => void socket.destroy(),
+        });
+        if (client) this.#bySession.set(socket, client);
+      });
+    }
+    server.on('tlsClientError', () => void this.counters.errors++);
+    server.on('sessionError', () => void this.counters.errors++);
+    server.on('request', (request: HttpRequest, response: HttpResponse) => this.#begin(request, response));
+    // A client that expects leave to send its body gets it from Node; a larger body is refused while it is read.
+    if (this.#maxConnections < Number.POSITIVE_INFINITY) server.maxConnections = 2 * this.#maxConnections;
+  }
+
+  async listen(): Promise<void> {
+    const { address, port, family, reusePort, dualStack } = this.#options;
+    const server = this.#server as net.Server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      const ipv6Only = family === 6 && dualStack !== true;
+      server.listen({ host: address, port, ipv6Only, reusePort, exclusive: true, backlog: BACKLOG }, () => {
+        server.off('error', reject);
+        server.on('error', () => void this.counters.errors++);
+        resolve();
+      });
+    });
+    this.port = (server.address() as net.AddressInfo).port;
+  }
+
+  #accept(socket: net.Socket | tls.TLSSocket, end: NodeJS.EventEmitter, control: HttpControl): HttpClient | undefined {
+    const { tls: secure } = this.#options;
+    if (this.#draining || (secure && !isAcceptedClient(socket as tls.TLSSocket, secure.clientAuth))) {
+      if (!this.#draining) this.counters.errors++;
+      control.destroy();
+      return undefined;
+    }
+    this.counters.accepted++;
+    if (this.#clients.size >= this.#maxConnections) this.#evict();
+    const client = new HttpClient(socket, control, this.#context);
+    this.#clients.add(client);
+    end.once('close', () => client.close());
+    return client;
+  }
+
+  #evict(): void {
+    let oldest: HttpClient | undefined;
+    let looked = 0;
+    for (const client of this.#clients) {
+      oldest ??= client;
+      if (client.pending === 0) oldest = client;
+      if (client.pending === 0 || ++looked === EVICTION_CANDIDATES) break;
+    }
+    if (!oldest) return;
+    this.counters.evicted++;
+    this.#clients.delete(oldest);
+    oldest.destroy();
+  }
+
+  #touch(client: HttpClient): void {
+    if (this.#clients.delete(client)) this.#clients.add(client);
+  }
+
+  #remove(client: HttpClient): void {
+    this.#clients.delete(client);
+    if (this.#clients.size === 0) this.#whenEmpty?.();
+  }
+
+  #begin(request: HttpRequest, response: HttpResponse): void {
+    const key = 'stream' in request ? request.stream.session : request.socket;
+    const client = key && this.#bySession.get(key);
+    if (client) new HttpExchange(request, response, client, this.#context).start();
+    else response.destroy?.();
+  }
+
+  /** Runs one message as a batch of its own: each request is whole at another moment. */
+  #answer(exchange: HttpExchange, message: Uint8Array): void {
+    const handler = this.#handler;
+    const { dialect } = this.#context;
+    this.counters.received++;
+    this.#current = exchange;
+    this.#captured = false;
+    handler.begin(1, this);
+    const length = handler.packet(message, 0, message.length, transmit, 0, 0);
+    handler.end();
+    this.#current = undefined;
+    if (this.#captured) return;
+    if (length === 0) exchange.refuse(dialect.unanswered);
+    // Only a message that was not admitted or could not be read is answered without a question.
+    else if (length === REJECTION_LENGTH) exchange.refuse(dialect.rejected);
+    else exchange.reply(transmit, 0, length);
+  }
+
+  get connections(): number {
+    return this.#clients.size;
+  }
+
+  readAddresses(_slot: number, into: PacketAddresses): void {
+    const client = this.#current?.client;
+    if (!client) return;
+    into.family = client.clientAddress.length === 4 ? 4 : 6;
+    into.clientAddress.set(client.clientAddress);
+    into.clientPort = client.clientPort;
+    into.serverAddress.set(client.serverAddress);
+    into.serverPort = this.port;
+  }
+
+  isTruncated(_slot: number): boolean {
+    return false;
+  }
+
+  capture(_slot: number, reuse?: ReplyAddress): ReplyAddress {
+    const to = reuse instanceof HttpReplyAddress ? reuse : new HttpReplyAddress();
+    to.exchange = this.#current;
+    this.#captured = true;
+    return to;
+  }
+
+  sendTo(to: ReplyAddress, bytes: Uint8Array, at: number, length: number): boolean {
+    const exchange = this.#release(to);
+    const fits = length > 0 && length <= TRANSMIT_CAPACITY;
+    if (exchange && !exchange.isOver) {
+      if (fits) exchange.reply(bytes, at, length);
+      else exchange.refuse(this.#context.dialect.unanswered);
+      return fits;
+    }
+    this.counters.deferredDropped++;
+    return false;
+  }
+
+  discard(to: ReplyAddress): void {
+    this.#release(to)?.refuse(this.#context.dialect.unanswered);
+  }
+
+  #release(to: ReplyAddress): HttpExchange | undefined {
+    if (!(to instanceof HttpReplyAddress)) return undefined;
+    const { exchange } = to;
+    to.exchange = undefined;
+    return exchange;
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    this.#server.close();
+    for (const client of this.#clients) client.finish();
+    if (this.#clients.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenEmpty = resolve;
+        (this.#options.clock ?? systemClock).after(timeoutMs, resolve);
+      });
+    }
+    this.close();
+  }
+
+  close(): void {
+    this.#draining = true;
+    this.#server.close();
+    for (const client of this.#clients) client.destroy();
+    this.#wheel.close();
+  }
+}
+
+/** A bare header: what `writeRejection` of lib/chain writes. */
+const REJECTION_LENGTH = 12;
