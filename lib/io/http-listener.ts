@@ -107,6 +107,10 @@ const MAX_HELD_BYTES = 16 * 2 ** 20;
 /** How many of the most silent connections are looked at for one that waits for nothing. */
 const EVICTION_CANDIDATES = 16;
 
+const HEADER_LENGTH = 12;
+/** Of the third byte: a response. */
+const QR_FLAG = 0x80;
+
 const transmit = new Uint8Array(TRANSMIT_CAPACITY);
 
 /** What exchanges and clients need of their listener. */
@@ -299,6 +303,11 @@ class Listener implements HttpListener {
   #answer(exchange: HttpExchange, message: Uint8Array): void {
     const handler = this.#handler;
     const { dialect } = this.#context;
+    // What a datagram would be dropped for is told here: the client waits for its response.
+    if (message.length < HEADER_LENGTH || message[2]! >= QR_FLAG) {
+      exchange.refuse(dialect.rejected);
+      return;
+    }
     this.counters.received++;
     this.#current = exchange;
     this.#captured = false;
@@ -309,7 +318,7 @@ class Listener implements HttpListener {
     if (this.#captured) return;
     if (length === 0) exchange.refuse(dialect.unanswered);
     // Only a message that was not admitted or could not be read is answered without a question.
-    else if (length === REJECTION_LENGTH) exchange.refuse(dialect.rejected);
+    else if (length === HEADER_LENGTH) exchange.refuse(dialect.rejected);
     else exchange.reply(transmit, 0, length);
   }
 
@@ -381,6 +390,3 @@ class Listener implements HttpListener {
     this.#wheel.close();
   }
 }
-
-/** A bare header: what `writeRejection` of lib/chain writes. */
-const REJECTION_LENGTH = 12;

@@ -99,6 +99,12 @@ for (const [way, options, ask] of WAYS) {
     ['PUT', { method: 'PUT', body: query }, 400],
     ['HEAD', { method: 'HEAD', path: `/dns-query?dns=${encoded}` }, 400],
     ['POST without a body', { method: 'POST' }, 400],
+    ['POST of less than a header', { method: 'POST', body: query.subarray(0, 11) }, 400],
+    [
+      'POST of a response',
+      { method: 'POST', body: dnsPacket.encode({ type: 'response', questions: [QUESTION] }) },
+      400,
+    ],
     ['POST of no message', { method: 'POST', body: Buffer.alloc(20, 1) }, 400],
     ['POST of 65,536 bytes', { method: 'POST', body: Buffer.alloc(65_536) }, 400],
     [
