@@ -20,6 +20,8 @@ export type DirectiveNames = {
   readonly built: ReadonlySet<string>;
   /** What to write instead of a directive that CoreDNS no longer has. */
   readonly removed: Readonly<Record<string, string>>;
+  /** What to write instead of a directive that is not built. */
+  readonly notBuilt?: Readonly<Record<string, string>>;
   /** Plugins that others publish for CoreDNS. */
   readonly external: ReadonlySet<string>;
 };
@@ -105,7 +107,8 @@ function reportNotBuilt(blocks: readonly RawBlock[], { directives, onNotBuilt }:
   for (const { name, tokens } of blocks.flatMap((block) => block.directives)) {
     if (directives.built.has(name)) continue;
     const { file, line } = tokens[0]!;
-    const message = `${name}: this CoreDNS plugin is not built into this program yet`;
+    const advice = directives.notBuilt?.[name] ?? 'a block with it cannot be served';
+    const message = `${name}: this CoreDNS plugin is not built here, ${advice}`;
     const error = new ConfigError('DIRECTIVE_NOT_BUILT', message, file, line);
     if (onNotBuilt === undefined) throw error;
     onNotBuilt(error);

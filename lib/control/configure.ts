@@ -7,7 +7,7 @@ import type { ConfigFiles } from '../config/import-files.ts';
 import type { ServerBlock } from '../config/server-block.ts';
 import type { Plan } from '../link/plan.ts';
 import type { MetricRegistry } from '../metrics/registry.ts';
-import { CONFIG_ONLY, EXTERNAL_DIRECTIVES, PLUGIN_ORDER, REMOVED_DIRECTIVES } from '../plugins/order.ts';
+import { CONFIG_ONLY, EXTERNAL_DIRECTIVES, NOT_BUILT_ADVICE, PLUGIN_ORDER, REMOVED_DIRECTIVES } from '../plugins/order.ts';
 import { SETUPS } from '../plugins/setups.ts';
 import { buildPlan } from './plan-builder.ts';
 import { BlockSetup, type SetupEnv } from './setup-context.ts';
@@ -43,6 +43,7 @@ export function directiveNames(setups: Readonly<Record<string, unknown>> = SETUP
     built: new Set(Object.keys(setups)),
     removed: REMOVED_DIRECTIVES,
     external: EXTERNAL_DIRECTIVES,
+    notBuilt: NOT_BUILT_ADVICE,
   };
 }
 

@@ -118,6 +118,22 @@ export const REMOVED_DIRECTIVES: Readonly<Record<string, string>> = {
   shutdown: 'write "on shutdown COMMAND" instead',
 };
 
+/** Directives of CoreDNS that are left out for good: what to write instead. Completes `NAME: not built here, `. */
+export const NOT_BUILT_ADVICE: Readonly<Record<string, string>> = {
+  quic: 'delete the line and serve tls:// (DNS over TLS) or https:// instead of quic://',
+  https3: 'delete the line and serve https:// instead of https3://, clients fall back to HTTP/2',
+  grpc: 'write "forward FROM tls://ADDRESS" with a server that speaks DNS over TLS instead',
+  dnstap: 'delete the line; "log" writes a line per query, "prometheus" counts them',
+  trace: 'delete the line; "prometheus" has the time of queries and of upstreams, "log" that of each query',
+  geoip: 'write "view" with an expression on client_ip (incidr) to answer by network, or "acl" to refuse by network',
+  route53: 'write "forward ZONE ADDRESS" with the VPC resolver or the name servers of the hosted zone instead',
+  azure: 'write "forward ZONE 168.63.129.16" or the addresses of the zone\'s name servers instead',
+  clouddns: 'write "forward ZONE 169.254.169.254" or the addresses of the zone\'s name servers instead',
+  nomad: 'write "forward ZONE ADDRESS" with a Consul agent (port 8600), or keep the services in a file of "hosts"',
+  proxyproto: 'delete the line and keep client addresses otherwise, with externalTrafficPolicy Local or hostNetwork',
+  shed: "delete the line; replies leave in batches and do not queue, what is too much stays in the kernel's receive buffer",
+};
+
 /** Plugins that others publish for CoreDNS and that Corefiles in the wild name. */
 export const EXTERNAL_DIRECTIVES: ReadonlySet<string> = new Set([
   'ads',
@@ -171,5 +187,6 @@ export function directiveNames(built: Iterable<string>): DirectiveNames {
     built: new Set(built),
     removed: REMOVED_DIRECTIVES,
     external: EXTERNAL_DIRECTIVES,
+    notBuilt: NOT_BUILT_ADVICE,
   };
 }

@@ -179,7 +179,7 @@ const REFUSED: readonly (readonly [ErrorCode, string, string, TestInput?])[] = [
   [
     'DIRECTIVE_NOT_BUILT',
     '. {\nlog\ngeoip x\n}',
-    'Corefile:3: geoip: this CoreDNS plugin is not built into this program yet',
+    'Corefile:3: geoip: this CoreDNS plugin is not built here, write "view" with an expression on client_ip (incidr) to answer by network, or "acl" to refuse by network',
     { without: ['geoip'] },
   ],
   ['DIRECTIVE_UNKNOWN', '. {\ngeoip x\nnosuch\n}', 'Corefile:3: unknown directive "nosuch"', { without: ['geoip'] }],
