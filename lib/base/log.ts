@@ -59,7 +59,10 @@ export function createLogger(options: LogOptions = {}): Logger {
           sink(`[${LEVEL_NAMES[level] ?? 'INFO'}] ${msg}\n`);
         },
       };
-  return wrap(pino({ base: null, timestamp: options.json === true, level: options.debug ? 'debug' : 'info' }, destination), '');
+  return wrap(
+    pino({ base: null, timestamp: options.json === true, level: options.debug ? 'debug' : 'info' }, destination),
+    '',
+  );
 }
 
 function wrap(log: pino.Logger, prefix: string): Logger {

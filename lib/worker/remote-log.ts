@@ -2,7 +2,11 @@
 import type { Logger, LogLevel } from '../base/log.ts';
 
 /** @param send passes a finished line on; `debug` lines are sent only when asked for */
-export function createRemoteLog(send: (level: LogLevel, text: string) => void, debug: () => boolean, prefix = ''): Logger {
+export function createRemoteLog(
+  send: (level: LogLevel, text: string) => void,
+  debug: () => boolean,
+  prefix = '',
+): Logger {
   return {
     debug: (text) => {
       if (debug()) send('debug', prefix + text);

@@ -43,7 +43,14 @@ export class ExternalNames {
    * @param zoneAt where the zone starts in `query.name`
    * @returns undefined when the chain is a loop: the caller answers NODATA
    */
-  follow(query: Query, answer: Answer, bytes: Uint8Array, at: number, zoneAt: number, depth: number): Result | undefined {
+  follow(
+    query: Query,
+    answer: Answer,
+    bytes: Uint8Array,
+    at: number,
+    zoneAt: number,
+    depth: number,
+  ): Result | undefined {
     if (depth === 0) this.#isLoop = false;
     const target = bytes.slice(at, at + nameLength(bytes, at));
     const into = new Answer();
@@ -81,7 +88,9 @@ export class ExternalNames {
     const { records } = into;
     const answers = records.counts[SECTION.ANSWER]!;
     for (let i = 0; i < answers; i++) copyRecord(answer, SECTION.ANSWER, into.bytes, into.base, records, i);
-    for (let i = answers; isInZone && i < answers + records.counts[SECTION.AUTHORITY]!; i++) {
+    // Below an alias out of the zone CoreDNS shows answers only.
+    if (!isInZone) return Outcome.ANSWERED;
+    for (let i = answers; i < answers + records.counts[SECTION.AUTHORITY]!; i++) {
       copyRecord(answer, SECTION.AUTHORITY, into.bytes, into.base, records, i);
     }
     return Outcome.ANSWERED;

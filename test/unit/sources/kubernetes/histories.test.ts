@@ -1,6 +1,6 @@
 // Whatever order objects come and go in, the store ends up as if only the last ones had ever been there.
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import {
   namespace,
   pod,
@@ -108,7 +108,7 @@ for (const ignoreEmptyService of [false, true]) {
 /** Targets and addresses may come in another order, so bytes are compared as sorted runs. */
 function assertSameNames(a: Map<string, string>, b: Map<string, string>): void {
   const flat = (dump: Map<string, string>): string[] =>
-    [...dump].map(([name, contents]) => `${JSON.stringify(name)} ${[...contents].sort().join('')}`).sort();
+    [...dump].map(([name, contents]) => `${JSON.stringify(name)} ${contents.split('').sort().join('')}`).sort();
   const left = flat(a);
   const right = flat(b);
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
