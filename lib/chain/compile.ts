@@ -6,7 +6,9 @@ import { Outcome } from './outcome.ts';
 import type { Env, Handler, HandlerFactory } from './plugin.ts';
 
 /** Env without what differs per link. */
-export type BaseEnv = Omit<Env, 'next' | 'isLast' | 'log' | 'offers'> & { readonly logFor: (plugin: string) => Env['log'] };
+export type BaseEnv = Omit<Env, 'next' | 'isLast' | 'log' | 'offers'> & {
+  readonly logFor: (plugin: string) => Env['log'];
+};
 
 /**
  * Makes the block's chain. A block without plugins refuses everything, as CoreDNS does.
@@ -25,7 +27,13 @@ export function compileChain(
   for (const link of block.chain.toReversed()) {
     const factory = factories[link.plugin];
     if (!factory) throw new Error(`no handler for plugin ${link.plugin}`);
-    next = factory(link.options as never, { ...env, next, offers, isLast: link === last, log: env.logFor(link.plugin) });
+    next = factory(link.options as never, {
+      ...env,
+      next,
+      offers,
+      isLast: link === last,
+      log: env.logFor(link.plugin),
+    });
   }
   return next;
 }

@@ -27,6 +27,8 @@ export function finish(query: Query, answer: Answer): number {
     if (query.optionsLength !== 0) optLength += echoedLength(query, answer);
     if (answer.options.length !== 0) optLength += answer.options.length;
     if (answer.ede !== -1) optLength += extendedErrorLength(answer.edeText);
+    // Options that would not fit beside the question alone are left out.
+    if (answer.questionEnd + optLength > query.sizeLimit) optLength = OPT_LENGTH;
   }
   if (answer.length + optLength > query.sizeLimit) fit(answer, query.sizeLimit - optLength);
   writeHeader(query, answer);
@@ -155,7 +157,13 @@ export function admit(packet: Uint8Array, at: number, length: number): number {
  * Writes the 12-byte reply to a message that was not admitted or could not be read: its ID and flags, no question, no OPT.
  * @returns 12
  */
-export function writeRejection(packet: Uint8Array, at: number, admission: number, to: Uint8Array, toAt: number): number {
+export function writeRejection(
+  packet: Uint8Array,
+  at: number,
+  admission: number,
+  to: Uint8Array,
+  toAt: number,
+): number {
   to[toAt] = packet[at]!;
   to[toAt + 1] = packet[at + 1]!;
   // QR set; opcode, TC and RD as asked, AA clear. FORMERR forces the opcode to QUERY.

@@ -35,7 +35,9 @@ export class ZoneTable {
         indexes: entries.map((entry) => entry.index),
         byText:
           entries.length > LINEAR_LIMIT
-            ? new Map(entries.map((entry) => [textOf(entry.name, 0, entry.name.length), entry.index] as const).reverse())
+            ? new Map(
+                entries.map((entry) => [textOf(entry.name, 0, entry.name.length), entry.index] as const).reverse(),
+              )
             : undefined,
       }));
   }

@@ -57,7 +57,11 @@ export class TestCluster {
   /** Names asked of the rest of the server, with what it says. */
   readonly outside: Map<string, (query: Query, answer: Answer) => Result> = new Map();
 
-  constructor(view: Partial<ViewOptions> = {}, options: Partial<KubernetesOptions> = {}, localAddresses: string[] = []) {
+  constructor(
+    view: Partial<ViewOptions> = {},
+    options: Partial<KubernetesOptions> = {},
+    localAddresses: string[] = [],
+  ) {
     const memory = createStoreMemory({ arenaBytes: 2 ** 26 });
     this.writer = new StoreWriter(memory);
     this.tree = this.writer.openTree();
@@ -85,7 +89,10 @@ export class TestCluster {
       clock: this.#clock,
       log,
       resolve: (query: Query, name: Uint8Array, _type: number, into: Answer) => {
-        const packet = encodeQuery({ name: Buffer.from(name).toString('latin1') === '\0' ? '.' : textOf(name), type: 'A' });
+        const packet = encodeQuery({
+          name: Buffer.from(name).toString('latin1') === '\0' ? '.' : textOf(name),
+          type: 'A',
+        });
         const subquery = new Query();
         subquery.parse(packet, 0, packet.length);
         subquery.qtype = query.qtype;
@@ -195,7 +202,13 @@ export class TestCluster {
       const at = reader.nameAt(entry);
       const name = Buffer.from(reader.bytes.slice(at, at + reader.nameLength(entry))).toString('latin1');
       const copy = this.writer.get(this.tree, Buffer.from(name, 'latin1'));
-      dump.set(name, JSON.stringify([copy?.flags, copy?.rrsets.map((rrset) => [rrset.type, rrset.count, Buffer.from(rrset.bytes).toString('hex')])]));
+      dump.set(
+        name,
+        JSON.stringify([
+          copy?.flags,
+          copy?.rrsets.map((rrset) => [rrset.type, rrset.count, Buffer.from(rrset.bytes).toString('hex')]),
+        ]),
+      );
     });
     return dump;
   }
