@@ -44,9 +44,13 @@ export class ZoneDenial {
   /** The name of `entry` has no records of the type: its own NSEC lists those it has (RFC 4035 section 3.1.3.1). */
   addNoType(answer: Answer, entry: number, name: LabelledName, zoneLabel: number): void {
     if ((this.#lookup.flags & ZONE_FLAG.NSEC) === 0) return;
+    if (this.#store.findRrset(entry, RRTYPE.NSEC) !== 0) {
+      this.#addAt(answer, entry, name, zoneLabel);
+      return;
+    }
     // An empty non-terminal has no NSEC; the one before it spans it.
-    if (this.#store.findRrset(entry, RRTYPE.NSEC) === 0) this.#addCovering(answer, name, name, zoneLabel);
-    else this.#addAt(answer, entry, name, zoneLabel);
+    this.#owner.setEntry(this.#store, entry, name, zoneLabel);
+    this.#addCovering(answer, this.#owner, name, zoneLabel);
   }
 
   /**
@@ -77,7 +81,7 @@ export class ZoneDenial {
     const rrset = this.#store.findRrset(entry, RRTYPE.NSEC);
     if (rrset === 0) return;
     if (this.#count < MAX_PROOFS) this.#added[this.#count++] = entry;
-    this.#setOwner(entry, zone, zoneLabel);
+    this.#owner.setEntry(this.#store, entry, zone, zoneLabel);
     this.#records.addRrset(answer, SECTION.AUTHORITY, rrset, -1, this.#owner, 0);
     this.#records.addSignaturesOf(answer, SECTION.AUTHORITY, entry, RRTYPE.NSEC, -1, this.#owner, 0);
   }
@@ -85,19 +89,6 @@ export class ZoneDenial {
   #addCovering(answer: Answer, name: LabelledName, zone: LabelledName, zoneLabel: number): void {
     const entry = this.#findBefore(name, name.labelCount - (zone.labelCount - zoneLabel));
     this.#addAt(answer, entry, zone, zoneLabel);
-  }
-
-  /** Full name of an entry: its relative name and the zone's. */
-  #setOwner(entry: number, zone: LabelledName, zoneLabel: number): void {
-    const store = this.#store;
-    const bytes = this.#bytes;
-    const nameAt = store.nameAt(entry);
-    const length = store.nameLength(entry);
-    for (let i = 0; i < length; i++) bytes[i] = store.bytes[nameAt + i]!;
-    const zoneAt = zone.labelAt[zoneLabel]!;
-    const zoneLength = zone.labelAt[zone.labelCount]! + 1 - zoneAt;
-    for (let i = 0; i < zoneLength; i++) bytes[length + i] = zone.name[zoneAt + i]!;
-    this.#owner.set(bytes, 0);
   }
 
   /** Entry with NSEC that comes last before the name in canonical order (RFC 4034 section 6.1); the apex comes first. */

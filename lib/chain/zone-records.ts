@@ -50,7 +50,7 @@ export class ZoneRecords {
         let at = start + 4;
         for (let left = store.recordCount(rrset); left > 0; left--) {
           const length = readShort(store.bytes, at);
-          if (!this.#add(answer, section, type, ttlSeconds, at + 2, length, ownerAt, name, label)) return;
+          if (!this.addRecord(answer, section, type, ttlSeconds, at + 2, length, ownerAt, name, label)) return;
           at += 2 + length;
         }
       }
@@ -86,7 +86,10 @@ export class ZoneRecords {
       const length = readShort(bytes, at + 4);
       const isWanted = covered === -1 || readShort(bytes, at + 6) === covered;
       const ttlSeconds = readLong(bytes, at);
-      if (isWanted && !this.#add(answer, section, RRTYPE.RRSIG, ttlSeconds, at + 6, length, ownerAt, name, label)) {
+      if (
+        isWanted &&
+        !this.addRecord(answer, section, RRTYPE.RRSIG, ttlSeconds, at + 6, length, ownerAt, name, label)
+      ) {
         return;
       }
       at += 6 + length;
@@ -113,11 +116,12 @@ export class ZoneRecords {
     }
     const type = store.rrsetType(rrset);
     for (let left = count; left > 0; left--, at += size) {
-      if (!this.#add(answer, section, type, ttlSeconds, at, size, ownerAt, name, label)) return;
+      if (!this.addRecord(answer, section, type, ttlSeconds, at, size, ownerAt, name, label)) return;
     }
   }
 
-  #add(
+  /** Adds one record whose data is `length` bytes of the store at `at`; owner as in `addRrset`. @returns false without room */
+  addRecord(
     answer: Answer,
     section: Section,
     type: number,

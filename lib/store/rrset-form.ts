@@ -44,7 +44,9 @@ export const ZONE_WORD = {
   FLAGS: 2,
   /** Labels of the longest name, those of the zone not counted. */
   DEPTH: 3,
-  COUNT: 4,
+  /** Raised with every version, so that whoever comes back knows whether it is the same one. */
+  VERSION: 4,
+  COUNT: 5,
 } as const;
 
 /** EXPIRED: not to be answered from any more. NSEC, NSEC3: how the zone proves that something does not exist. */

@@ -33,6 +33,8 @@ export class ZoneLookup {
   apex = 0;
   /** `ZONE_FLAG` bits. */
   flags = 0;
+  /** Number of the version. */
+  version = 0;
   #depth = 0;
   /** What was found; 0 for `FOUND.NONE`. */
   entry = 0;
@@ -56,6 +58,7 @@ export class ZoneLookup {
     this.apex = words[at + ZONE_WORD.APEX]!;
     this.flags = words[at + ZONE_WORD.FLAGS]!;
     this.#depth = words[at + ZONE_WORD.DEPTH]!;
+    this.version = words[at + ZONE_WORD.VERSION]!;
   }
 
   /**
@@ -162,6 +165,7 @@ export class ZoneLookup {
 export class ScratchName implements LabelledName {
   readonly name: Uint8Array = new Uint8Array(LONGEST_NAME);
   readonly labelAt: Uint8Array = new Uint8Array(130);
+  readonly #bytes = new Uint8Array(LONGEST_NAME);
   labelCount = 0;
   length = 1;
 
@@ -179,6 +183,18 @@ export class ScratchName implements LabelledName {
     }
     this.labelCount = labels;
     this.length = to;
+  }
+
+  /** Takes over the full name of an entry: its relative name, then the last labels of `zone` from `zoneLabel` on. */
+  setEntry(store: StoreReader, entry: number, zone: LabelledName, zoneLabel: number): void {
+    const bytes = this.#bytes;
+    const nameAt = store.nameAt(entry);
+    const length = store.nameLength(entry);
+    for (let i = 0; i < length; i++) bytes[i] = store.bytes[nameAt + i]!;
+    const zoneAt = zone.labelAt[zoneLabel]!;
+    const zoneLength = zone.labelAt[zone.labelCount]! + 1 - zoneAt;
+    for (let i = 0; i < zoneLength; i++) bytes[length + i] = zone.name[zoneAt + i]!;
+    this.set(bytes, 0);
   }
 
   /** Index of the first label of `zone` (wire form, lower case) when the name is in it, else -1. */

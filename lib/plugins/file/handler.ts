@@ -1,9 +1,10 @@
 // Answers from zones that a file keeps in the store. Worker.
 import { Outcome } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
+import { openZoneTransfer } from '../../chain/stored-zone-transfer.ts';
 import { ZoneAnswers } from '../../chain/zone-answer.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
-import { findZone } from '../../store/zone-directory.ts';
+import { findSerial, findZone } from '../../store/zone-directory.ts';
 import { OPCODE, RCODE, RRTYPE } from '../../wire/types.ts';
 import type { FileOptions } from './setup.ts';
 
@@ -14,6 +15,14 @@ export function createFileHandler(options: FileOptions, env: Env): Handler {
   const labels = options.zones.map(({ zone }) => (zone === '.' ? 0 : zone.split('.').length - 1));
   const fallthrough = options.fallthrough.length > 0 ? new ZoneTable(options.fallthrough) : undefined;
   const answers = new ZoneAnswers(env, 'file', fallthrough);
+  env.offers.transferers.push({
+    open(query) {
+      const index = zones.match(query);
+      if (index === -1 || labels[index] !== query.labelCount) return undefined;
+      return openZoneTransfer(store, directories[index]!, query);
+    },
+    zones: () => options.zones.flatMap(({ zone, directory }) => findSerial(store, directory, zone) ?? []),
+  });
 
   return function file(query, answer) {
     const index = zones.match(query);

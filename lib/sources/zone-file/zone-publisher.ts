@@ -26,6 +26,7 @@ export class ZonePublisher {
   readonly #pause: Pause;
   /** Version in use, by the origin's bytes. */
   readonly #versions = new Map<string, Version>();
+  #lastVersion = 0;
 
   /** @param directory tree that maps origins to trees; the publisher is its only writer */
   constructor(writer: StoreWriter, directory: number, pause: Pause = nextTurn) {
@@ -112,6 +113,7 @@ export class ZonePublisher {
     words[ZONE_WORD.APEX] = writer.reader.find(tree, EMPTY, 0, 0, relativeNameHash(tree, EMPTY));
     words[ZONE_WORD.FLAGS] = denialFlags(rrsets);
     words[ZONE_WORD.DEPTH] = depth;
+    words[ZONE_WORD.VERSION] = ++this.#lastVersion;
     return { tree, words };
   }
 

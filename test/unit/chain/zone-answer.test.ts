@@ -262,3 +262,59 @@ test('zone: a wait for an alias outside ends with the records that were true whe
   release();
   t.deepEqual(await asked, ['NOERROR aa', 'answer outside.example.org. 3600 CNAME www.other.test.', SOA]);
 });
+
+const SIGNED = `
+@ 60 IN SOA ns h 7 2 3 4 5
+@ 60 IN NS ns
+@ 60 IN NSEC a SOA NS RRSIG NSEC
+@ 60 IN RRSIG SOA 13 2 60 20300101000000 20200101000000 1 z.test. AAAA
+@ 60 IN RRSIG NS 13 2 60 20300101000000 20200101000000 1 z.test. AAAB
+@ 60 IN RRSIG NSEC 13 2 60 20300101000000 20200101000000 1 z.test. AAAC
+a 60 IN A 192.0.2.1
+a 60 IN NSEC cut A NSEC RRSIG
+a 60 IN RRSIG A 13 3 60 20300101000000 20200101000000 1 z.test. AAAD
+a 60 IN RRSIG NSEC 13 3 60 20300101000000 20200101000000 1 z.test. AAAE
+*.w 60 IN A 192.0.2.2
+*.w 60 IN NSEC x.*.y A NSEC RRSIG
+*.w 60 IN RRSIG A 13 3 60 20300101000000 20200101000000 1 z.test. AAAF
+x.*.y 60 IN A 192.0.2.3
+x.*.y 60 IN NSEC @ A NSEC RRSIG
+cut 60 IN NS ns.cut
+cut 60 IN NSEC *.w NS NSEC RRSIG
+ns.cut 60 IN A 192.0.2.4
+`;
+
+const PROOFS: readonly (readonly [string, string, string, readonly string[]])[] = [
+  ['a positive answer has the signatures of answer and authority', 'a', 'A', ['a RRSIG', '@ RRSIG']],
+  ['NODATA: the NSEC of the name', 'a', 'TXT', ['@ RRSIG', 'a NSEC', 'a RRSIG']],
+  [
+    'NXDOMAIN: the NSEC before the name, the NSEC before the wildcard',
+    'nope',
+    'A',
+    ['@ RRSIG', 'cut NSEC', '@ NSEC', '@ RRSIG'],
+  ],
+  ['a wildcard answer: nothing closer', 'q.w', 'A', ['q.w RRSIG', '@ RRSIG', '*.w NSEC']],
+  ['NODATA of a wildcard: its NSEC proves both', 'q.w', 'TXT', ['@ RRSIG', '*.w NSEC']],
+  ['an empty non-terminal: the NSEC that spans it', 'w', 'A', ['@ RRSIG', 'cut NSEC']],
+  [
+    'a wildcard without records: nothing closer, and the NSEC that spans it',
+    'q.y',
+    'A',
+    ['@ RRSIG', 'x.*.y NSEC', '*.w NSEC'],
+  ],
+  ['an insecure referral: the NSEC of the cut', 'q.cut', 'A', ['cut NSEC']],
+];
+for (const [what, name, type, expected] of PROOFS) {
+  test(`zone: DO: ${what}`, async (t) => {
+    const signed = new ZoneRig(['z.test.']);
+    await signed.publish(SIGNED, 'z.test.');
+    const proofs = (await signed.ask(`${name}.z.test`, type, true))
+      .slice(1)
+      .map((line) => line.split(' '))
+      .filter(([, , , rrtype]) => rrtype === 'NSEC' || rrtype === 'RRSIG')
+      .map(([, owner, , rrtype]) => `${owner!.replace(/\.?z\.test\.$/, '') || '@'} ${rrtype}`);
+    t.deepEqual(proofs, [...expected]);
+    const plain = await signed.ask(`${name}.z.test`, type);
+    t.false(plain.some((line) => line.includes('NSEC') || line.includes('RRSIG')));
+  });
+}

@@ -1,6 +1,7 @@
 // A zone without files, sockets or threads: text -> store -> answers. For tests of what answers from zones.
 import dnsPacket from 'dns-packet';
 import { Answer } from '../../../lib/chain/answer.ts';
+import { BlockOffers } from '../../../lib/chain/block-offers.ts';
 import { finish } from '../../../lib/chain/finish.ts';
 import { Outcome, type Result } from '../../../lib/chain/outcome.ts';
 import type { Env, Handler } from '../../../lib/chain/plugin.ts';
@@ -45,6 +46,7 @@ export class ZoneRig {
   readonly store: StoreReader = new StoreReader(this.#memory, 0);
   readonly directory: number = this.writer.openTree();
   readonly publisher: ZonePublisher = new ZonePublisher(this.writer, this.directory, () => Promise.resolve());
+  readonly offers: BlockOffers = new BlockOffers();
   readonly handler: Handler;
   /** Names the whole server was asked for. */
   readonly resolved: string[] = [];
@@ -53,6 +55,7 @@ export class ZoneRig {
     const elsewhere = options.elsewhere ?? refuse;
     const env = {
       store: this.store,
+      offers: this.offers,
       next: elsewhere,
       isLast: options.elsewhere === undefined,
       resolve: (query: Query, name: Uint8Array, type: number, into: Answer): Result => {
@@ -112,7 +115,8 @@ export function makeQuery(name: string, type: string, dnssecOk = false): Query {
 
 const SECTION_NAMES = ['answer', 'authority', 'additional'];
 
-function describe(answer: Answer, length: number): string[] {
+/** The head line and a line per record. */
+export function describe(answer: Answer, length: number): string[] {
   const { bytes, base, records } = answer;
   const owner = new Uint8Array(256);
   const lines = [`${formatRcode(answer.rcode)}${answer.authoritative ? ' aa' : ''}${answer.truncated ? ' tc' : ''}`];
