@@ -24,6 +24,7 @@ import { createFileHandler } from './file/handler.ts';
 import { createAutoHandler } from './auto/handler.ts';
 import { createErraticHandler } from './erratic/handler.ts';
 import { createTemplateHandler } from './template/handler.ts';
+import { createRewriteHandler } from './rewrite/handler.ts';
 
 // Options are checked where they are made (setup) and cross threads as plain data, so the table cannot know their types.
 // biome-ignore format: one line a plugin
@@ -52,4 +53,5 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   auto: createAutoHandler,
   erratic: createErraticHandler,
   template: createTemplateHandler,
+  rewrite: createRewriteHandler,
 };

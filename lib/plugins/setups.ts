@@ -36,6 +36,7 @@ import { setupTls } from './tls/setup.ts';
 import { setupTemplate } from './template/setup.ts';
 import { setupHttps } from './https/setup.ts';
 import { setupGrpcServer } from './grpc_server/setup.ts';
+import { setupRewrite } from './rewrite/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -73,4 +74,5 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   template: setupTemplate,
   https: setupHttps,
   grpc_server: setupGrpcServer,
+  rewrite: setupRewrite,
 };

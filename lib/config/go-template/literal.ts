@@ -45,7 +45,7 @@ function unescape(body: string, quote: string): string | undefined {
 export function parseNumber(text: string): { integer: bigint | undefined; float: number } | undefined {
   if (text.startsWith("'")) {
     const value = unquoteGo(text);
-    if (value === undefined || [...value].length !== 1) return undefined;
+    if (value === undefined || Array.from(value).length !== 1) return undefined;
     const code = value.codePointAt(0)!;
     return { integer: BigInt(code), float: code };
   }

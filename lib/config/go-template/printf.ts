@@ -47,7 +47,7 @@ export function formatPrintf(format: string, args: readonly GoValue[]): string {
     const isBad = Math.abs(size) > MAX_WIDTH || digits > MAX_WIDTH;
     out += isBad
       ? '%!(BADWIDTH)'
-      : formatOne(args[next]!, {
+      : formatOne(args[next], {
           verb,
           minus: flags.includes('-') || (size < 0 && width === '*'),
           plus: flags.includes('+'),
@@ -101,7 +101,7 @@ function formatByVerb(value: Exclude<GoValue, null | undefined>, directive: Dire
 
 function formatString(value: string, directive: Directive): string | undefined {
   const { verb, precision, sharp, space } = directive;
-  const cut = precision === -1 ? value : [...value].slice(0, precision).join('');
+  const cut = precision === -1 ? value : Array.from(value).slice(0, precision).join('');
   switch (verb) {
     case 'v':
       return pad(sharp ? JSON.stringify(cut) : cut, directive);
@@ -183,7 +183,7 @@ function formatFloatVerb(value: number, directive: Directive): string | undefine
 }
 
 function pad(text: string, { width, minus, zero }: Directive): string {
-  const missing = width - [...text].length;
+  const missing = width - Array.from(text).length;
   if (missing <= 0) return text;
   return minus ? text + ' '.repeat(missing) : (zero ? '0' : ' ').repeat(missing) + text;
 }

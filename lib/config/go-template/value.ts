@@ -105,7 +105,7 @@ export function formatValue(value: GoValue): string {
     return `map[${sortedEntries(value)
       .map(([key, of]) => `${key}:${formatValue(of)}`)
       .join(' ')}]`;
-  return String(value);
+  return `${value as string | bigint | boolean}`;
 }
 
 /** The shortest form that reads back the same, exponents from 1e21 on and below 1e-4. */
