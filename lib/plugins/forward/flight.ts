@@ -2,52 +2,82 @@
 import type { Answer } from '../../chain/answer.ts';
 import type { Outcome } from '../../chain/outcome.ts';
 import { type Query, TRANSPORT } from '../../chain/query.ts';
+import type { Client } from './admission.ts';
 import { buildMessage } from './message.ts';
+import type { Nameserver } from './nameserver.ts';
 
-/** An equal query that came while the first was under way. */
-export type Waiter = {
+type Settle = (outcome: Outcome | Promise<Outcome>) => void;
+
+/** A client's query that gets the answer of a flight. */
+export type Passenger = {
   readonly query: Query;
   readonly answer: Answer;
-  readonly resolve: (outcome: Outcome | Promise<Outcome>) => void;
+  readonly client: Client;
+  readonly resolve: Settle;
 };
+
+const NONE: readonly Nameserver[] = [];
 
 export class Flight {
   readonly query: Query;
   readonly answer: Answer;
+  readonly client: Client;
   readonly message: Uint8Array;
-  /** Equal for queries that one exchange can answer: same bytes but the ID, same way in. */
+  /** Equal for queries that one exchange can answer: same question and options but for ID and letter case, same way in. */
   readonly key: string;
-  readonly waiters: Waiter[] = [];
-  transport: 'udp' | 'tcp';
-  /** Upstreams in the order they are asked; undefined when there is only one. */
-  readonly order: Uint8Array | undefined;
-  /** Index of the upstream that is asked now. */
-  current = 0;
-  position = 0;
-  /** Upstreams found down since the start of the list. */
-  down = 0;
-  attempts = 0;
-  failovers = 0;
+  /** Equal queries that came while this one was under way. */
+  readonly waiters: Passenger[] = [];
+  readonly transport: 'udp' | 'tcp';
   readonly deadlineMs: number;
+  /** Upstreams in the order of the policy, as drawn for this flight. */
+  order: readonly Nameserver[] = NONE;
+  /** Those of them not asked in this round. */
+  round: Nameserver[] = [];
+  /** Exchanges started. */
+  attempts = 0;
+  /** Exchanges under way. */
+  outstanding = 0;
+  /** The upstream asked before all others. */
+  first: Nameserver | undefined;
+  /** Upstreams that an exchange is under way with; kept only where there are several. */
+  asked: Nameserver[] = [];
+  /** Upstreams whose failure was put aside in the hope of a better reply. */
+  failed: readonly Nameserver[] = NONE;
+  /** Whether `answer` holds a failure to give when nothing better comes. */
+  hasFallback = false;
+  /** Whether that failure asks the following `forward`. */
+  goesOnAfterFallback = false;
+  /** When another upstream is asked as well; Infinity when it was, or must not. */
+  hedgeAtMs: number = Number.POSITIVE_INFINITY;
+  /** When the fallback is given although a reply may still come. */
+  settleAtMs: number = Number.POSITIVE_INFINITY;
+  isHedged = false;
+  hasLanded = false;
   error = '';
+  resolve!: Settle;
+  reject!: (error: unknown) => void;
 
-  constructor(
-    query: Query,
-    answer: Answer,
-    transport: 'udp' | 'tcp',
-    order: Uint8Array | undefined,
-    deadlineMs: number,
-  ) {
+  constructor(query: Query, answer: Answer, client: Client, transport: 'udp' | 'tcp', deadlineMs: number) {
     this.query = query;
     this.answer = answer;
+    this.client = client;
     this.transport = transport;
-    this.order = order;
     this.deadlineMs = deadlineMs;
     this.message = buildMessage(query);
-    this.key = `${transport[0]}${query.transport === TRANSPORT.INTERNAL ? 'i' : ''}${latin1(this.message)}`;
+    this.key = makeKey(query, this.message, transport);
   }
 }
 
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1', 2);
+/** A message's key is drawn from its bytes with the name in lower case. */
+let keyBytes = Buffer.alloc(1024);
+
+function makeKey(query: Query, message: Uint8Array, transport: 'udp' | 'tcp'): string {
+  const { length } = message;
+  if (keyBytes.length < length) keyBytes = Buffer.alloc(2 * length);
+  const { name, nameLength } = query;
+  keyBytes[0] = (transport === 'tcp' ? 2 : 0) | (query.transport === TRANSPORT.INTERNAL ? 1 : 0);
+  keyBytes[1] = 0;
+  for (let i = 2; i < length; i++) keyBytes[i] = message[i]!;
+  for (let i = 0; i < nameLength; i++) keyBytes[12 + i] = name[i]!;
+  return keyBytes.toString('latin1', 0, length);
 }

@@ -1,6 +1,7 @@
 // lib/plugins/forward/metrics.ts — control thread. Declares the metrics of `forward` and of the exchanges with its upstreams.
 import { type MetricRegistry, TIME_BUCKETS } from '../../metrics/registry.ts';
 import { formatRcode } from '../../wire/types.ts';
+import { REFUSAL_REASONS } from './admission.ts';
 
 /** Response codes with a series of their own; the others share `OTHER`. */
 const RCODES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 23] as const;
@@ -19,10 +20,22 @@ export type UpstreamCells = {
   readonly oldResponses: readonly number[];
   readonly oldDurations: readonly number[];
   readonly oldHealthcheckFailures: number;
+  /** Times it was found to say nothing. */
+  readonly silences: number;
 };
 
 /** Cell numbers of the plugin as a whole. */
-export type ForwardCells = { readonly broken: number; readonly rejects: number; readonly coalesced: number };
+export type ForwardCells = {
+  readonly broken: number;
+  readonly rejects: number;
+  readonly coalesced: number;
+  readonly hedges: number;
+  readonly hedgesWon: number;
+  readonly hedgesSpared: number;
+  readonly failovers: number;
+  /** Indexed by REFUSAL. */
+  readonly refused: readonly number[];
+};
 
 const INDEX_OF_RCODE = new Map<number, number>(RCODES.map((rcode, index) => [rcode, index]));
 
@@ -48,6 +61,19 @@ export function declareForwardMetrics(metrics: MetricRegistry): ForwardCells {
     coalesced: metrics.counter(
       'coredns_forward_coalesced_total',
       'Queries answered by the exchange of an equal query that was under way.',
+    ),
+    hedges: metrics.counter('clusterdns_forward_hedges_total', 'Upstreams asked because another was late.'),
+    hedgesWon: metrics.counter('clusterdns_forward_hedges_won_total', 'Queries that a second upstream answered first.'),
+    hedgesSpared: metrics.counter(
+      'clusterdns_forward_hedges_spared_total',
+      'Late replies waited for because too many second upstreams had been asked.',
+    ),
+    failovers: metrics.counter(
+      'clusterdns_forward_failovers_total',
+      'Upstreams asked because another failed or went silent.',
+    ),
+    refused: REFUSAL_REASONS.map((reason) =>
+      metrics.counter('clusterdns_forward_refused_total', 'Queries refused instead of forwarded.', { reason }),
     ),
   };
 }
@@ -94,6 +120,7 @@ export function declareUpstreamMetrics(metrics: MetricRegistry, to: string): Ups
         },
       ),
     ),
+    silences: metrics.counter('clusterdns_forward_silences_total', 'Times an upstream was found silent.', { to }),
     oldHealthcheckFailures: metrics.counter(
       'coredns_forward_healthcheck_failures_total',
       'Health checks that failed.',

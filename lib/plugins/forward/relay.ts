@@ -1,16 +1,19 @@
 // lib/plugins/forward/relay.ts — worker. An upstream's reply -> Answer: checked, then copied as it is or written anew.
 import type { Answer } from '../../chain/answer.ts';
 import type { Query } from '../../chain/query.ts';
-import { nextOption, optionCode } from '../../wire/edns.ts';
+import { OPTION_HEADER_LENGTH, findOption, nextOption, optionCode, optionLength } from '../../wire/edns.ts';
 import { INDEXED, type Indexed, MessageInfo, indexMessage } from '../../wire/message-reader.ts';
 import { LOWER, readName } from '../../wire/name.ts';
 import { LAYOUT } from '../../wire/rdata/codec.ts';
 import { findLayout } from '../../wire/rdata/registry.ts';
 import { RecordIndex } from '../../wire/record-index.ts';
-import { EDNS_OPTION, RRTYPE } from '../../wire/types.ts';
+import { EDE, EDNS_OPTION, RRTYPE } from '../../wire/types.ts';
 
 const FLAG = { AA: 0x400, TC: 0x200, RA: 0x80, AD: 0x20 } as const;
 const NO_OPTIONS = new Uint8Array(0);
+/** Extended errors that tell of signatures: DNSSEC Indeterminate to NSEC Missing. */
+const EDE_DNSSEC_FIRST = 5;
+const EDE_DNSSEC_LAST = 12;
 
 /** What `ReplyReader.read` found. */
 export const REPLY = {
@@ -51,6 +54,16 @@ export class ReplyReader {
 
   get isTruncated(): boolean {
     return (this.info.flags & FLAG.TC) !== 0;
+  }
+
+  /** Whether the upstream says that its failure is no accident: the data is bogus, or nobody is to have it (RFC 8914). */
+  get isMeant(): boolean {
+    const { info } = this;
+    if (!info.hasEdns || info.optionsLength === 0) return false;
+    const at = findOption(this.#bytes, info.optionsAt, info.optionsLength, EDNS_OPTION.EXTENDED_ERROR);
+    if (at === -1 || optionLength(this.#bytes, at) < 2) return false;
+    const code = (this.#bytes[at + OPTION_HEADER_LENGTH]! << 8) | this.#bytes[at + OPTION_HEADER_LENGTH + 1]!;
+    return (code >= EDE_DNSSEC_FIRST && code <= EDE_DNSSEC_LAST) || (code >= EDE.BLOCKED && code <= EDE.PROHIBITED);
   }
 
   get answers(): number {

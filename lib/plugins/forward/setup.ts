@@ -15,7 +15,13 @@ import { type UpstreamAddress, type UpstreamWord, formatUpstream, parseUpstream 
 export type Policy = 'random' | 'round_robin' | 'sequential';
 
 /** One upstream of a `forward`. */
-export type UpstreamOptions = { readonly to: string; readonly target: UpstreamTarget; readonly cells: UpstreamCells };
+export type UpstreamOptions = {
+  readonly to: string;
+  readonly target: UpstreamTarget;
+  readonly cells: UpstreamCells;
+  /** Its place in the shared state. */
+  readonly slot: number;
+};
 
 /** One `forward` directive. */
 export type ForwardZoneOptions = {
@@ -39,6 +45,12 @@ export type ForwardZoneOptions = {
   readonly nextOnNodata: boolean;
   /** Codes with which the next upstream is asked. */
   readonly failover: readonly number[];
+  /** Whether SERVFAIL and REFUSED ask the next upstream, too, unless the reply says that they are meant. */
+  readonly failoverByDefault: boolean;
+  /** Whether another upstream is asked when one is late. */
+  readonly hedge: boolean;
+  /** Queries a second that a client may send past the cache, in each worker; 0: no limits per client. */
+  readonly clientRate: number;
   readonly failfast: boolean;
   /** Numbers that the workers share. */
   readonly shared: SharedArrayBuffer;
@@ -48,8 +60,11 @@ export type ForwardZoneOptions = {
 export type ForwardOptions = { readonly forwards: readonly ForwardZoneOptions[]; readonly cells: ForwardCells };
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
-type Draft = Writable<Omit<ForwardZoneOptions, 'upstreams' | 'shared' | 'maxConnectAttempts'>> & {
+type Draft = Writable<
+  Omit<ForwardZoneOptions, 'upstreams' | 'shared' | 'maxConnectAttempts' | 'failoverByDefault' | 'hedge'>
+> & {
   maxConnectAttempts: number | undefined;
+  hedge: boolean | undefined;
   expireMs: number;
   maxAgeMs: number;
   maxIdleSockets: number;
@@ -60,6 +75,8 @@ type Draft = Writable<Omit<ForwardZoneOptions, 'upstreams' | 'shared' | 'maxConn
 };
 
 const MAX_TO = 15;
+/** No honest client sends as many queries a second past the cache; one alone gets half of the places, too. */
+const DEFAULT_CLIENT_RATE = 4000;
 const MAX_UINT32 = 0xffff_ffff;
 /** Names that the table of wire/types.ts leaves out because their numbers have another name or no use here. */
 const OTHER_RCODES: Readonly<Record<string, number>> = { DSOTYPENI: 11, BADSIG: 16 };
@@ -137,6 +154,8 @@ function makeDraft(from: string): Draft {
     nextOnNodata: false,
     failover: [],
     failfast: false,
+    hedge: undefined,
+    clientRate: DEFAULT_CLIENT_RATE,
     expireMs: 10_000,
     maxAgeMs: 0,
     maxIdleSockets: 0,
@@ -186,15 +205,20 @@ function finish(
     throw directive.error('ARGUMENT_COUNT', `has ${byTo.size} upstreams, at most ${MAX_UPSTREAMS} are possible`);
   }
   const { maxConnectAttempts } = draft;
-  const upstreams = [...byTo].map(([to, address]) => ({
+  const upstreams = [...byTo].map(([to, address], slot) => ({
     to,
     target: makeTarget(directive, draft, context, address),
     cells: declareUpstreamMetrics(context.metrics, to),
+    slot,
   }));
+  // Whoever writes `sequential` wants the first and nobody else as long as it says anything.
+  const isFree = draft.policy !== 'sequential';
   const { expireMs: _e, maxAgeMs: _a, maxIdleSockets: _i, resolvers: _r, sourceAddress: _s, ...rest } = draft;
   const { tls: _t, tlsServerName: _n, ...options } = rest;
   return {
     ...options,
+    hedge: draft.hedge ?? isFree,
+    failoverByDefault: isFree,
     upstreams,
     maxConnectAttempts: maxConnectAttempts ?? 2 * upstreams.length,
     shared: createSharedState(),
@@ -261,6 +285,11 @@ const OPTION_READERS: Readonly<Record<string, (option: Option, draft: Draft, con
     option.expectArguments(1);
     draft.policy = option.parseWord(option.argument(), ['random', 'round_robin', 'sequential']);
   },
+  hedge(option, draft) {
+    option.expectArguments(1);
+    draft.hedge = option.parseWord(option.argument(), ['on', 'off']) === 'on';
+  },
+  client_rate: (option, draft) => void (draft.clientRate = readOne(option)),
   next: (option, draft) => void (draft.next = [...draft.next, ...readRcodes(option)]),
   failover(option, draft) {
     const rcodes = readRcodes(option);

@@ -7,7 +7,18 @@
 export const MAX_UPSTREAMS = 128;
 const MAX_WORKERS = 256;
 
-const WORD = { ROBIN: 0, CONCURRENT: 1, FAILS: 16, PROBER: 16 + MAX_UPSTREAMS, OWN: 16 + 2 * MAX_UPSTREAMS } as const;
+const WORD = {
+  ROBIN: 0,
+  CONCURRENT: 1,
+  FAILS: 16,
+  PROBER: 16 + MAX_UPSTREAMS,
+  TROUBLE: 16 + 2 * MAX_UPSTREAMS,
+  TRIAL: 16 + 3 * MAX_UPSTREAMS,
+  OWN: 16 + 4 * MAX_UPSTREAMS,
+} as const;
+
+/** What is wrong with an upstream: nothing, its exchanges fail, or it says nothing at all. */
+export const TROUBLE = { NONE: 0, FAILING: 1, SILENT: 2 } as const;
 
 /** Made at setup; crosses threads by reference. */
 export function createSharedState(): SharedArrayBuffer {
@@ -63,6 +74,22 @@ export class SharedState {
   /** Takes the right to probe upstream `i`; false when a worker has it. */
   beginProbe(i: number): boolean {
     return Atomics.compareExchange(this.#words, WORD.PROBER + i, 0, this.#worker + 1) === 0;
+  }
+
+  /** What is wrong with upstream `i`: a TROUBLE. */
+  trouble(i: number): number {
+    return Atomics.load(this.#words, WORD.TROUBLE + i);
+  }
+
+  setTrouble(i: number, trouble: number): void {
+    Atomics.store(this.#words, WORD.TROUBLE + i, trouble);
+  }
+
+  /** Takes the right to try upstream `i` once; false when a worker did less than `everyMs` ago. @param nowMs wall clock */
+  claimTrial(i: number, nowMs: number, everyMs: number): boolean {
+    const turn = Math.floor(nowMs / everyMs) | 0;
+    const last = Atomics.load(this.#words, WORD.TRIAL + i);
+    return turn !== last && Atomics.compareExchange(this.#words, WORD.TRIAL + i, last, turn) === last;
   }
 
   endProbe(i: number): void {

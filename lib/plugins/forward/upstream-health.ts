@@ -13,48 +13,54 @@ const MIN_INTERVAL_MS = 10;
 export class UpstreamHealth {
   readonly #env: Env;
   readonly #shared: SharedState;
-  readonly #number: number;
+  readonly #slot: number;
   readonly #upstream: Upstream;
   readonly #options: UpstreamOptions;
   readonly #forceTcp: boolean;
   readonly #intervalMs: number;
   readonly #probe: Uint8Array;
+  readonly #onReply: () => void;
   #isClosed = false;
   #cancel: (() => void) | undefined;
 
-  constructor(forward: ForwardZoneOptions, number: number, upstream: Upstream, shared: SharedState, env: Env) {
+  /** @param onReply called when a probe was answered */
+  constructor(
+    forward: ForwardZoneOptions,
+    options: UpstreamOptions,
+    upstream: Upstream,
+    shared: SharedState,
+    env: Env,
+    onReply: () => void,
+  ) {
     this.#env = env;
     this.#shared = shared;
-    this.#number = number;
+    this.#slot = options.slot;
     this.#upstream = upstream;
-    this.#options = forward.upstreams[number]!;
+    this.#options = options;
+    this.#onReply = onReply;
     this.#forceTcp = forward.forceTcp;
     this.#intervalMs = Math.max(MIN_INTERVAL_MS, forward.healthIntervalMs);
     this.#probe = buildProbe(parseNameLower(forward.healthDomain) ?? new Uint8Array(1), forward.healthRecursion);
   }
 
-  /** Whether more than `maxFails` probes failed since the last good one; 0 means never. */
-  isDown(maxFails: number): boolean {
-    return maxFails !== 0 && this.#shared.fails(this.#number) > maxFails;
-  }
-
   /** Starts to probe, unless a worker does already. */
   check(): void {
-    if (!this.#isClosed && this.#shared.beginProbe(this.#number)) this.#send();
+    if (!this.#isClosed && this.#shared.beginProbe(this.#slot)) this.#send();
   }
 
   close(): void {
     this.#isClosed = true;
     this.#cancel?.();
-    this.#shared.endProbe(this.#number);
+    this.#shared.endProbe(this.#slot);
   }
 
   #send(): void {
     this.#cancel = undefined;
     this.#upstream.exchange(this.#probe, this.#forceTcp ? 'tcp' : 'udp', PROBE_TIMEOUT_MS).then(
       () => {
-        this.#shared.clearFails(this.#number);
-        this.#shared.endProbe(this.#number);
+        this.#shared.clearFails(this.#slot);
+        this.#onReply();
+        this.#shared.endProbe(this.#slot);
       },
       () => this.#fail(),
     );
@@ -65,7 +71,7 @@ export class UpstreamHealth {
     const { cells } = this.#env;
     cells[this.#options.cells.healthcheckFailures]!++;
     cells[this.#options.cells.oldHealthcheckFailures]!++;
-    this.#shared.addFail(this.#number);
+    this.#shared.addFail(this.#slot);
     this.#cancel = this.#env.clock.after(this.#intervalMs, () => this.#send());
   }
 }

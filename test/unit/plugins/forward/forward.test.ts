@@ -317,7 +317,7 @@ test('max_connect_attempts bounds the exchanges of a query', async (t) => {
 
 test('silent upstreams: 2 s for each exchange, 5 s for the query', async (t) => {
   const rig = makeRig(
-    'forward . 192.0.2.1 192.0.2.2 192.0.2.3 {\n max_fails 0\n max_connect_attempts 0\n}',
+    'forward . 192.0.2.1 192.0.2.2 192.0.2.3 {\n max_fails 0\n max_connect_attempts 0\n hedge off\n}',
     () => undefined,
   );
   let reply: Reply | undefined;

@@ -39,6 +39,9 @@ test('defaults are those of CoreDNS 1.14', async (t) => {
     nextOnNodata: false,
     failover: [],
     failfast: false,
+    clientRate: 4000,
+    failoverByDefault: true,
+    hedge: true,
   });
   t.deepEqual(upstreams[0]!.target, {
     address: '192.0.2.1',
@@ -62,6 +65,8 @@ test('every option is read', async (t) => {
     max_fails 5
     max_connect_attempts 9
     doh_method GET
+    hedge off
+    client_rate 100
     policy round_robin
     health_check 1s no_rec domain Health.test
     max_concurrent 1000
@@ -90,6 +95,9 @@ test('every option is read', async (t) => {
     nextOnNodata: true,
     failover: [2],
     failfast: true,
+    clientRate: 100,
+    failoverByDefault: true,
+    hedge: false,
   });
   t.deepEqual(upstreams[0]!.target, {
     address: '192.0.2.1',

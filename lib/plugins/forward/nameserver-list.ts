@@ -1,0 +1,93 @@
+// lib/plugins/forward/nameserver-list.ts — worker. The upstreams of one `forward` and the order in which they are asked.
+import type { Env } from '../../chain/plugin.ts';
+import type { Flight } from './flight.ts';
+import { Nameserver, RANK } from './nameserver.ts';
+import type { ForwardZoneOptions, Policy } from './setup.ts';
+import type { SharedState } from './shared-state.ts';
+
+export class NameserverList {
+  readonly #policy: Policy;
+  readonly #shared: SharedState;
+  readonly #env: Env;
+  readonly #all: readonly Nameserver[];
+
+  constructor(options: ForwardZoneOptions, shared: SharedState, env: Env) {
+    this.#policy = options.policy;
+    this.#shared = shared;
+    this.#env = env;
+    this.#all = options.upstreams.map((upstream) => new Nameserver(options, upstream, shared, env));
+  }
+
+  get all(): readonly Nameserver[] {
+    return this.#all;
+  }
+
+  get count(): number {
+    return this.#all.length;
+  }
+
+  /** Whether one has said something of late. */
+  get isAnyAudible(): boolean {
+    for (const nameserver of this.#all) if (nameserver.rank < RANK.SILENT) return true;
+    return false;
+  }
+
+  /** Has all of them asked once (again), in the order that the policy draws for the flight. */
+  beginRound(flight: Flight): void {
+    if (flight.order.length === 0) flight.order = this.#drawOrder();
+    flight.round = flight.order.slice();
+  }
+
+  #drawOrder(): readonly Nameserver[] {
+    const order = this.#all.slice();
+    const { length } = order;
+    if (length === 1 || this.#policy === 'sequential') return order;
+    if (this.#policy === 'round_robin') {
+      const first = this.#shared.turn() % length;
+      return [...order.slice(first), ...order.slice(0, first)];
+    }
+    for (let i = length - 1; i > 0; i--) {
+      const other = this.#env.random() % (i + 1);
+      const swapped = order[i]!;
+      order[i] = order[other]!;
+      order[other] = swapped;
+    }
+    return order;
+  }
+
+  /** The one to ask next: in better health than the others, or else the first; undefined when all have been asked. */
+  take(flight: Flight): Nameserver | undefined {
+    const { round } = flight;
+    let best = 0;
+    let bestRank: number = round[0]?.rank ?? RANK.GOOD;
+    for (let i = 1; i < round.length && bestRank > RANK.GOOD; i++) {
+      const { rank } = round[i]!;
+      if (rank >= bestRank) continue;
+      best = i;
+      bestRank = rank;
+    }
+    return best === 0 ? round.shift() : round.splice(best, 1)[0];
+  }
+
+  /** Any of them, in place of one that was taken. */
+  takeAny(flight: Flight, taken: Nameserver): Nameserver {
+    const any = this.#all[this.#env.random() % this.#all.length]!;
+    const at = flight.round.indexOf(any);
+    if (at !== -1) flight.round[at] = taken;
+    return any;
+  }
+
+  /** Whether one is left that is worth being asked while others are. */
+  hasFit(flight: Flight): boolean {
+    for (const nameserver of flight.round) if (nameserver.rank < RANK.SILENT) return true;
+    return false;
+  }
+
+  stopProbing(): void {
+    for (const nameserver of this.#all) nameserver.close();
+  }
+
+  close(): void {
+    for (const nameserver of this.#all) nameserver.upstream.close();
+  }
+}
