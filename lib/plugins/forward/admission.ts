@@ -1,8 +1,7 @@
 // lib/plugins/forward/admission.ts — worker. Who may have how many queries at upstreams, so that one client cannot take them all.
 //
-// Two limits per client and one in all. A client's share of the places shrinks as they fill: it may have as many as are left
-// free, so that one alone gets half of them and there is always room for the next. Its rate is limited to what no honest
-// client sends past the cache.
+// Limits per client and one in all. A client's share of the places shrinks as they fill: it may have as many as are left
+// free, so that one alone gets half of them and there is always room for the next. Its rate is limited where the Corefile says so.
 import QuickLRU from 'quick-lru';
 import type { Query } from '../../chain/query.ts';
 
@@ -18,9 +17,6 @@ export type Client = { underWay: number; tokens: number; refilledMs: number };
 export const REFUSAL = { MAX_CONCURRENT: 0, TOTAL: 1, CLIENT: 2, CLIENT_RATE: 3 } as const;
 export const REFUSAL_REASONS = ['max_concurrent', 'total', 'client', 'client_rate'] as const;
 
-/** Stands for clients when nothing is limited by client. */
-const NOBODY: Client = { underWay: 0, tokens: 0, refilledMs: 0 };
-
 export class Admission {
   readonly #clients = new QuickLRU<number | string, Client>({ maxSize: MAX_CLIENTS });
   readonly #maxTotal: number;
@@ -28,7 +24,7 @@ export class Admission {
   /** Queries that were let in and have not left. */
   underWay = 0;
 
-  /** @param maxTotal queries under way in all @param maxRate queries a second of one client, 0: no limits per client */
+  /** @param maxTotal queries under way in all @param maxRate queries a second of one client, 0: no limit */
   constructor(maxTotal: number, maxRate: number) {
     this.#maxTotal = maxTotal;
     this.#maxRate = maxRate;
@@ -43,17 +39,9 @@ export class Admission {
   enter(query: Query, nowMs: number): Client | number {
     const free = this.#maxTotal - this.underWay;
     if (free <= 0) return REFUSAL.TOTAL;
-    if (this.#maxRate === 0) {
-      this.underWay++;
-      return NOBODY;
-    }
     const client = this.#find(query, nowMs);
     if (client.underWay >= free) return REFUSAL.CLIENT;
-    const earned = ((nowMs - client.refilledMs) / 1000) * this.#maxRate;
-    client.tokens = Math.min(this.#maxRate * BURST_SECONDS, client.tokens + earned);
-    client.refilledMs = nowMs;
-    if (client.tokens < 1) return REFUSAL.CLIENT_RATE;
-    client.tokens--;
+    if (this.#maxRate !== 0 && !this.#pay(client, nowMs)) return REFUSAL.CLIENT_RATE;
     client.underWay++;
     this.underWay++;
     return client;
@@ -61,7 +49,16 @@ export class Admission {
 
   leave(client: Client): void {
     this.underWay--;
-    if (client !== NOBODY) client.underWay--;
+    client.underWay--;
+  }
+
+  #pay(client: Client, nowMs: number): boolean {
+    const earned = ((nowMs - client.refilledMs) / 1000) * this.#maxRate;
+    client.tokens = Math.min(this.#maxRate * BURST_SECONDS, client.tokens + earned);
+    client.refilledMs = nowMs;
+    if (client.tokens < 1) return false;
+    client.tokens--;
+    return true;
   }
 
   #find(query: Query, nowMs: number): Client {

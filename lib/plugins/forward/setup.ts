@@ -49,7 +49,7 @@ export type ForwardZoneOptions = {
   readonly failoverByDefault: boolean;
   /** Whether another upstream is asked when one is late. */
   readonly hedge: boolean;
-  /** Queries a second that a client may send past the cache, in each worker; 0: no limits per client. */
+  /** Queries a second that a client may send past the cache, in each worker; 0: no limit. */
   readonly clientRate: number;
   readonly failfast: boolean;
   /** Numbers that the workers share. */
@@ -75,8 +75,6 @@ type Draft = Writable<
 };
 
 const MAX_TO = 15;
-/** No honest client sends as many queries a second past the cache; one alone gets half of the places, too. */
-const DEFAULT_CLIENT_RATE = 4000;
 const MAX_UINT32 = 0xffff_ffff;
 /** Names that the table of wire/types.ts leaves out because their numbers have another name or no use here. */
 const OTHER_RCODES: Readonly<Record<string, number>> = { DSOTYPENI: 11, BADSIG: 16 };
@@ -155,7 +153,7 @@ function makeDraft(from: string): Draft {
     failover: [],
     failfast: false,
     hedge: undefined,
-    clientRate: DEFAULT_CLIENT_RATE,
+    clientRate: 0,
     expireMs: 10_000,
     maxAgeMs: 0,
     maxIdleSockets: 0,

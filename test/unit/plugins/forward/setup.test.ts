@@ -39,7 +39,7 @@ test('defaults are those of CoreDNS 1.14', async (t) => {
     nextOnNodata: false,
     failover: [],
     failfast: false,
-    clientRate: 4000,
+    clientRate: 0,
     failoverByDefault: true,
     hedge: true,
   });
