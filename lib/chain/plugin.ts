@@ -22,6 +22,7 @@ export type Service =
   | { readonly kind: 'health'; readonly address: string; readonly lameduckMs: number }
   | { readonly kind: 'ready'; readonly address: string; readonly mode: 'until-ready' | 'continuously' }
   | { readonly kind: 'metrics'; readonly address: string }
+  | { readonly kind: 'pprof'; readonly address: string }
   | { readonly kind: 'reload'; readonly intervalMs: number; readonly jitterMs: number }
   /** `address` is where this server listens, host empty when on all addresses; `probe` ends the name to ask for. */
   | { readonly kind: 'loop'; readonly zone: string; readonly probe: string; readonly address: string };

@@ -1,4 +1,4 @@
-// The HTTP endpoints /health, /ready and /metrics on their addresses, kept open over reloads. Control thread.
+// The HTTP endpoints /health, /ready, /metrics and /debug/pprof/ on their addresses, kept open over reloads. Control thread.
 import dns from 'node:dns/promises';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,9 +8,11 @@ import { splitHostPort } from '../base/ip-address.ts';
 import type { Logger } from '../base/log.ts';
 import type { Service } from '../chain/plugin.ts';
 import { EXPOSITION_CONTENT_TYPE } from '../metrics/exposition.ts';
+import { isProfilePath, ProfilePages } from './profile-pages.ts';
+import type { Profiler } from './profiler.ts';
 
 /** Services that are HTTP endpoints, by path. */
-const PATHS = { health: '/health', ready: '/ready', metrics: '/metrics' } as const;
+const PATHS = { health: '/health', ready: '/ready', metrics: '/metrics', pprof: '/debug/pprof/' } as const;
 type Endpoint = keyof typeof PATHS;
 
 /** CoreDNS's limit for reading and writing a request. */
@@ -24,6 +26,7 @@ export type EndpointSources = {
   /** Names of plugins that are not ready, sorted; empty when all are. */
   readonly notReady: () => readonly string[];
   readonly metrics: () => string;
+  readonly profiler?: Profiler;
   readonly log: Logger;
 };
 
@@ -36,8 +39,11 @@ export class HttpServices {
   readonly #sources: EndpointSources;
   readonly #open = new Map<string, Listening>();
 
+  readonly #profilePages: ProfilePages | undefined;
+
   constructor(sources: EndpointSources) {
     this.#sources = sources;
+    this.#profilePages = sources.profiler && new ProfilePages(sources.profiler);
   }
 
   /** Addresses of the health endpoints that are open, as configured. */
@@ -137,9 +143,13 @@ export class HttpServices {
   }
 
   #answer({ endpoints }: Listening, request: http.IncomingMessage, response: http.ServerResponse): void {
-    const [path] = (request.url ?? '').split('?', 1);
+    const [path = ''] = (request.url ?? '').split('?', 1);
     const endpoint = (Object.keys(PATHS) as Endpoint[]).find((name) => PATHS[name] === path && endpoints.has(name));
     response.setTimeout(HTTP_TIMEOUT_MS);
+    if (endpoints.has('pprof') && isProfilePath(path) && this.#profilePages) {
+      this.#profilePages.answer(request, response);
+      return;
+    }
     switch (endpoint) {
       case 'health':
         reply(response, 200, 'OK');
@@ -190,7 +200,7 @@ function acceptsGzip(request: http.IncomingMessage): boolean {
 function groupByAddress(services: readonly Service[]): Map<string, Set<Endpoint>> {
   const groups = new Map<string, Set<Endpoint>>();
   for (const service of services) {
-    if (service.kind !== 'health' && service.kind !== 'ready' && service.kind !== 'metrics') continue;
+    if (!('address' in service) || service.kind === 'loop') continue;
     const endpoints = groups.get(service.address) ?? new Set();
     groups.set(service.address, endpoints.add(service.kind));
   }

@@ -4,6 +4,7 @@ import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { FromWorker, ToWorker } from '../link/messages.ts';
 import type { Plan } from '../link/plan.ts';
+import type { ProfileKind } from './profiler.ts';
 
 /** One worker thread as the pool sees it; a fake one in tests. */
 export interface WorkerThread {
@@ -12,6 +13,8 @@ export interface WorkerThread {
   /** Called once, with what ended the thread: an exit code or the text of an uncaught error. */
   onExit(run: (reason: string) => void): void;
   terminate(): void;
+  /** A profile in V8's format; missing where Node cannot take one. */
+  profile?(kind: ProfileKind, durationMs: number): Promise<string>;
 }
 
 export type PoolOptions = {
@@ -93,6 +96,13 @@ export class WorkerPool {
 
   get size(): number {
     return this.#slots.length;
+  }
+
+  /** Profiles one worker thread. @throws Error, as a rejection, when it cannot be done */
+  async profile(worker: number, kind: ProfileKind, durationMs: number): Promise<string> {
+    const thread = this.#slots[worker]?.thread;
+    if (thread?.profile === undefined) throw new Error('this thread cannot be profiled');
+    return thread.profile(kind, durationMs);
   }
 
   start(): void {

@@ -17,6 +17,7 @@ import { startHealthProbe } from './health-probe.ts';
 import { HttpServices } from './http-services.ts';
 import { describeListeners } from './plan-builder.ts';
 import { WorkerPool, type WorkerThread } from './pool.ts';
+import { createProfiler } from './profiler.ts';
 import { type LateSource, type SourceClaims, SourceTable, type StartSource } from './source-table.ts';
 import { COREDNS_VERSION, readPackageVersion, runtimeVersion } from './version.ts';
 
@@ -75,6 +76,7 @@ export class Server {
     this.http = new HttpServices({
       notReady: () => this.#notReady(),
       metrics: () => this.#scrape(),
+      profiler: createProfiler(() => parts().pool),
       log: env.log,
     });
     this.#failedReloads = this.metrics.counter(
@@ -181,6 +183,7 @@ export class Server {
     this.#endProbe();
     this.http.close('health');
     this.http.close('metrics');
+    this.http.close('pprof');
     await this.#parts?.pool.stop(DRAIN_MS);
   }
 

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { FromWorker, WorkerStart } from '../link/messages.ts';
 import type { WorkerThread } from './pool.ts';
+import { pause, type ProfileKind } from './profiler.ts';
 
 /** A worker's heap beside the control thread's when that one is limited; its big data is outside of the heap. */
 const HEAP_SHARE = 0.5;
@@ -25,7 +26,15 @@ export function spawnWorker(start: WorkerStart): WorkerThread {
     onMessage: (run) => void worker.on('message', (message: FromWorker) => run(message)),
     onExit: (run) => void worker.on('exit', (code) => run(failure === '' ? `exit code ${code}` : failure)),
     terminate: () => void worker.terminate(),
+    profile: (kind, durationMs) => profile(worker, kind, durationMs),
   };
+}
+
+async function profile(worker: Worker, kind: ProfileKind, durationMs: number): Promise<string> {
+  if (typeof worker.startCpuProfile !== 'function') throw new Error('profiles of worker threads need Node 24.9');
+  const handle = await (kind === 'cpu' ? worker.startCpuProfile() : worker.startHeapProfile());
+  await pause(durationMs);
+  return handle.stop();
 }
 
 /** Follows the limit that the launcher derived from the cgroup. */

@@ -37,6 +37,7 @@ import { setupTemplate } from './template/setup.ts';
 import { setupHttps } from './https/setup.ts';
 import { setupGrpcServer } from './grpc_server/setup.ts';
 import { setupRewrite } from './rewrite/setup.ts';
+import { setupPprof } from './pprof/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -75,4 +76,5 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   https: setupHttps,
   grpc_server: setupGrpcServer,
   rewrite: setupRewrite,
+  pprof: setupPprof,
 };
