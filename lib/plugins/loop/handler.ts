@@ -1,4 +1,4 @@
-// Recognises the probe when it comes back: three times means that the server forwards to itself. Worker.
+// Recognises the probe when it comes back, from another source or a third time: the server forwards to itself. Worker.
 import { formatIpAddress, formatHostPort } from '../../base/ip-address.ts';
 import { Outcome } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
@@ -7,7 +7,7 @@ import { equalNames, formatName, parseNameLower } from '../../wire/name.ts';
 import { RCODE, RRTYPE } from '../../wire/types.ts';
 import type { LoopOptions } from './setup.ts';
 
-/** The first time is the control thread's own question, the second may be a retransmission. */
+/** The first time is the control thread's own question, the second may be a retransmission if it has the same source. */
 const MAX_SEEN = 2;
 /** The probe is sent for 30 s; after that nobody's query can end the process. */
 const ACTIVE_MS = 33_000;
@@ -20,20 +20,24 @@ export function createLoopHandler(options: LoopOptions, env: Env): Handler {
   let activeUntilMs = clock.monotonicMs() + ACTIVE_MS;
   let attempt = '';
   let seen = 0;
+  let source = '';
   if (probe === undefined) return next;
 
   function look(query: Query): boolean {
     // Each attempt asks for another first label, so that retries after a timeout do not add up to a loop.
     const name = formatName(query.name);
-    if (name !== attempt) {
-      attempt = name;
-      seen = 0;
-    }
-    if (++seen <= MAX_SEEN) return false;
     const client = formatHostPort(
       formatIpAddress(query.clientAddress.slice(0, query.family === 4 ? 4 : 16)),
       query.clientPort,
     );
+    if (name !== attempt) {
+      attempt = name;
+      seen = 0;
+      source = client;
+    }
+    // The control thread asks for each name once. From elsewhere it has been forwarded to here; a third time may never
+    // come, because forward lets equal queries wait for the first one.
+    if (++seen <= MAX_SEEN && client === source) return false;
     env.fatal(
       `plugin/loop: Loop (${client} -> ${options.address}) detected for zone ${JSON.stringify(options.zone)}, ` +
         `see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO ${name}"`,

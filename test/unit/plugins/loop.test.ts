@@ -34,6 +34,14 @@ test('loop: the probe seen three times ends the process and is not forwarded aga
   ]);
 });
 
+test('loop: the probe from another source is a loop the second time', async (t) => {
+  const rig = new BlockRig('loop', { last: answerWith([]) });
+  const name = `17.${probeOf(rig)}`;
+  t.is((await rig.ask(name, HINFO)).outcome, Outcome.ANSWERED);
+  t.is((await rig.ask(name, { ...HINFO, from: '127.0.0.9' })).outcome, Outcome.FAILED);
+  t.regex(rig.fatal[0]!, /^plugin\/loop: Loop \(127\.0\.0\.9:/);
+});
+
 test('loop: attempts after a timeout do not add up, other names and types do not count', async (t) => {
   const rig = new BlockRig('loop', { last: answerWith([]) });
   const probe = probeOf(rig);
