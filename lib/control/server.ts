@@ -113,10 +113,10 @@ export class Server {
     parts.pool.start();
     await claims.start();
     claims.keep();
-    this.#reportLate(await claims.waitReady());
+    await claims.waitReady((kind) => kind !== 'kubernetes');
     await parts.pool.prepare(configuration.plan);
     await parts.pool.activate(configuration.plan);
-    this.#serving = true;
+    this.#take(configuration);
     this.#endProbe = startHealthProbe({
       metrics: this.metrics,
       cells: parts.control,
@@ -124,7 +124,10 @@ export class Server {
       log: this.#env.log,
       addresses: () => this.http.healthAddresses,
     });
-    this.#take(configuration);
+    // Forwarded names are answered from here on, cluster names as soon as they are known. What is logged and what /ready
+    // says keeps to CoreDNS, which opens its sockets only after this wait.
+    this.#reportLate(await claims.waitReady());
+    this.#serving = true;
     return describeListeners(configuration.plan);
   }
 

@@ -16,6 +16,9 @@ export type SourceTableEnv = {
   readonly cells: Float64Array;
 };
 
+/** CoreDNS says twice a second what the start waits for. */
+const NOTE_INTERVAL_MS = 500;
+
 type Entry = { readonly spec: SourceSpec; readonly tree: number; source: Source | undefined };
 
 /** The sources one configuration asks for, until it is taken or given up. */
@@ -24,8 +27,11 @@ export interface SourceClaims {
   readonly claim: (spec: SourceSpec) => number;
   /** Starts the new ones. @throws ConfigError when one cannot be built */
   start(): Promise<void>;
-  /** Waits for the first view of each, as long as it wants to be waited for. @returns those that are late */
-  waitReady(): Promise<readonly LateSource[]>;
+  /**
+   * Waits for the first view of each (of the kinds that `isWanted` names), as long as it wants to be waited for.
+   * @returns those that are late; they may serve what they know from now on
+   */
+  waitReady(isWanted?: (kind: SourceSpec['kind']) => boolean): Promise<readonly LateSource[]>;
   /** These are the sources from now on; others end and their trees are given back. */
   keep(): void;
   /** Ends those that were started for nothing. */
@@ -62,7 +68,8 @@ export class SourceTable {
       start: async () => {
         for (const entry of claimed.values()) entry.source ??= await this.#start(entry);
       },
-      waitReady: () => this.#waitReady([...claimed.values()]),
+      waitReady: (isWanted = () => true) =>
+        this.#waitReady([...claimed.values()].filter(({ spec }) => isWanted(spec.kind))),
       keep: () => {
         this.#entries = claimed;
         this.#end([...before].filter(([key]) => !claimed.has(key)));
@@ -82,21 +89,36 @@ export class SourceTable {
   }
 
   async #waitReady(entries: readonly Entry[]): Promise<LateSource[]> {
-    const { clock } = this.#env;
     const late: LateSource[] = [];
     await Promise.all(
       entries.map(async ({ spec, source }) => {
         if (source === undefined || source.isReady()) return;
-        let cancel = (): void => {};
-        const timeout = new Promise<void>((resolve) => {
-          cancel = clock.after(source.startupTimeoutMs, resolve);
-        });
-        await Promise.race([source.ready, timeout]);
-        cancel();
-        if (!source.isReady()) late.push({ kind: spec.kind, waitingFor: source.waitingFor() });
+        await this.#waitFor(spec.kind, source);
+        if (source.isReady()) return;
+        source.serveIncomplete?.();
+        late.push({ kind: spec.kind, waitingFor: source.waitingFor() });
       }),
     );
     return late;
+  }
+
+  async #waitFor(kind: SourceSpec['kind'], source: Source): Promise<void> {
+    const { clock, log } = this.#env;
+    let cancelNote = (): void => {};
+    const note = (): void => {
+      cancelNote = clock.after(NOTE_INTERVAL_MS, () => {
+        log.forPlugin(kind).info('waiting for Kubernetes API before starting server');
+        note();
+      });
+    };
+    if (kind === 'kubernetes') note();
+    let cancelTimeout = (): void => {};
+    const timeout = new Promise<void>((resolve) => {
+      cancelTimeout = clock.after(source.startupTimeoutMs, resolve);
+    });
+    await Promise.race([source.ready, timeout]);
+    cancelTimeout();
+    cancelNote();
   }
 
   #end(entries: readonly (readonly [string, Entry])[]): void {

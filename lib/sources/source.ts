@@ -12,6 +12,8 @@ export interface Source {
   readonly startupTimeoutMs: number;
   /** What is still missing, for the log line at the end of that time: `services, namespaces`. */
   waitingFor(): string;
+  /** The start waits no longer: what is known so far may be served, what is missing may still exist. */
+  serveIncomplete?(): void;
   /** Stops following; the tree stays as it is. */
   stop(): void;
   /** After `stop`, when no handler names the tree any more: gives back the trees opened beyond it. */

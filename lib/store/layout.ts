@@ -75,10 +75,10 @@ export const MAX_RRSET_BYTES = 0xff_ffff;
 export const MAX_TREE = 16_383;
 
 /**
- * How far the names of a tree can be trusted: not at all yet, as far as the source saw to the end, or as far as a saved
- * copy from before the start goes.
+ * How far the names of a tree can be trusted: not at all yet; fully; as they were at an earlier time (a saved copy from
+ * before the start, or the source has not been heard for long); what is there is true, but more may exist.
  */
-export const TREE_STATE = { NOT_SYNCED: 0, SYNCED: 1, SNAPSHOT: 2 } as const;
+export const TREE_STATE = { NOT_SYNCED: 0, SYNCED: 1, SNAPSHOT: 2, INCOMPLETE: 3 } as const;
 export type TreeState = (typeof TREE_STATE)[keyof typeof TREE_STATE];
 
 /** Words of `control`. */

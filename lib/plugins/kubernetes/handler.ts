@@ -87,6 +87,7 @@ export class KubernetesHandler {
     answer.live = true;
     answer.authoritative = true;
     const zoneLabel = query.labelCount - this.#zoneLabels[zone]!;
+    if (this.#env.store.state(this.#tree) === TREE_STATE.NOT_SYNCED) return this.#notReady(query, answer, zoneLabel);
     if (zoneLabel === 0) return this.#apex(query, answer);
     if (this.#isReverse[zone] === true) {
       // The key of a reverse name is all of it but the root.
@@ -304,15 +305,16 @@ export class KubernetesHandler {
 
   /** The name is not there: NXDOMAIN, the next plugin, or SERVFAIL as long as nobody can know. */
   #missing(query: Query, answer: Answer, zoneLabel: number): Result {
-    const { store } = this.#env;
-    if (store.state(this.#tree) === TREE_STATE.NOT_SYNCED) {
-      answer.rcode = RCODE.SERVFAIL;
-      answer.ede = EDE.NOT_READY;
-      answer.edeText = 'the view of the cluster is not complete yet';
-    } else {
-      if (this.#fallthrough && this.#fallthrough.match(query) !== -1) return this.#passOn(query, answer);
-      answer.rcode = RCODE.NXDOMAIN;
-    }
+    if (this.#env.store.state(this.#tree) === TREE_STATE.INCOMPLETE) return this.#notReady(query, answer, zoneLabel);
+    if (this.#fallthrough && this.#fallthrough.match(query) !== -1) return this.#passOn(query, answer);
+    answer.rcode = RCODE.NXDOMAIN;
+    return this.#noData(query, answer, zoneLabel);
+  }
+
+  #notReady(query: Query, answer: Answer, zoneLabel: number): Outcome {
+    answer.rcode = RCODE.SERVFAIL;
+    answer.ede = EDE.NOT_READY;
+    answer.edeText = 'the view of the cluster is not complete yet';
     return this.#noData(query, answer, zoneLabel);
   }
 

@@ -43,7 +43,8 @@ export function addServiceRecords(
     const ports = bytes[at++]!;
     const fits = prefixLength + query.nameLength - tailAt <= MAX_NAME_LENGTH;
     targetAt[i] = -1;
-    if (fits && isNameServers) targetAt[i] = addNs(query, answer, bytes, prefixAt, prefixLength, tailAt, zoneAt, ttlSeconds);
+    if (fits && isNameServers)
+      targetAt[i] = addNs(query, answer, bytes, prefixAt, prefixLength, tailAt, zoneAt, ttlSeconds);
     for (let port = 0; port < ports; port++, at += 4) {
       if (fits) targetAt[i] = addSrv(query, answer, bytes, at, prefixAt, prefixLength, tailAt, zoneAt, ttlSeconds);
     }

@@ -83,7 +83,10 @@ export function setupKubernetes(directives: readonly Directive[], context: Setup
   const zones = directive.parseZones(directive.args, context.zones);
   const primaryZone = zones.find((zone) => !isReverseZone(zone));
   if (primaryZone === undefined) {
-    throw directive.error('ARGUMENT_VALUE', 'at least one zone must not be a reverse zone, as in "kubernetes cluster.local"');
+    throw directive.error(
+      'ARGUMENT_VALUE',
+      'at least one zone must not be a reverse zone, as in "kubernetes cluster.local"',
+    );
   }
   const draft = new Draft();
   for (const option of directive.options()) readOption(draft, option, directive, context);

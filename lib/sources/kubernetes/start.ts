@@ -50,6 +50,7 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
     isReady: () => isReady,
     startupTimeoutMs: options.startupTimeoutMs,
     waitingFor: () => view.waitingFor.join(', '),
+    serveIncomplete: () => view.serveIncomplete(),
     stop() {
       stopFeed();
       view.stop();

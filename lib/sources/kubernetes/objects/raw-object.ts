@@ -1,5 +1,5 @@
 // Careful access to decoded JSON or YAML of unknown shape: a missing or null field is absent, a wrong type is a problem. Control thread.
-import { parseIpv4, parseIpv6 } from "../../../base/ip-address.ts";
+import { parseIpv4, parseIpv6 } from '../../../base/ip-address.ts';
 import type { ProblemCollector } from './problem.ts';
 
 export type RawObject = { readonly [field: string]: unknown };

@@ -103,6 +103,12 @@ export class ClusterView {
     return [...this.#unsynced];
   }
 
+  /** The start waits no longer: names that are known are served, others are not denied before the view is complete. */
+  serveIncomplete(): void {
+    const { writer, tree } = this.#env;
+    if (writer.reader.state(tree) === TREE_STATE.NOT_SYNCED) writer.setState(tree, TREE_STATE.INCOMPLETE);
+  }
+
   /** Nothing is written any more. */
   stop(): void {
     this.#stopped = true;
@@ -116,11 +122,18 @@ export class ClusterView {
       upsert: (object, previous) => change(object, previous),
       remove: (previous) => change(undefined, previous),
       synced: () => {
-        this.#unsynced.delete(resource);
+        const isFirst = this.#unsynced.delete(resource);
+        if (isFirst && resource === 'endpointslices') this.#markHeadless();
         this.#scheduleFlush();
       },
       proofOfLife: () => {},
     };
+  }
+
+  /** Without all slices a headless Service would seem to have fewer endpoints than it has: its names come with the last one. */
+  #markHeadless(): void {
+    for (const service of this.#services.values())
+      if (service.headless) this.#dirtyOf(service.key).endpoints = undefined;
   }
 
   #isServed(namespace: string): boolean {
@@ -287,7 +300,8 @@ export class ClusterView {
 
   #remake(key: string, dirty: Dirty): void {
     const service = this.#services.get(key);
-    const served = service && this.#isServed(service.namespace);
+    const waits = service?.headless === true && this.#unsynced.has('endpointslices');
+    const served = service && !waits && this.#isServed(service.namespace);
     const names = served
       ? serviceRecords(service, this.#slicesOf(service), this.#options, dirty.endpoints)
       : new Map<string, Contents>();
@@ -326,7 +340,8 @@ export class ClusterView {
 
   #put(name: string, contents: Contents): void {
     try {
-      if (this.#env.writer.put(this.#env.tree, toBytes(name), contents.flags, contents.rrsets)) this.#serialMoves = true;
+      if (this.#env.writer.put(this.#env.tree, toBytes(name), contents.flags, contents.rrsets))
+        this.#serialMoves = true;
     } catch (error) {
       this.#reportFull(error);
     }

@@ -149,15 +149,37 @@ for (const [rcode, expected] of [
   });
 }
 
-test('kubernetes: before the first complete view a missing name is SERVFAIL, a known one is answered', async (t) => {
-  const cluster = new TestCluster().apply(
+test('kubernetes: before the first complete view every name is SERVFAIL with extended error 14, also where misses fall through', async (t) => {
+  const cluster = new TestCluster({}, { fallthrough: ['.'] }).apply(
     namespace('shop'),
     service('shop', 'web', { clusterIP: '10.96.0.17', ports: [HTTP] }),
   );
+  for (const [name, type] of [
+    ['web.shop.svc.cluster.local', 'A'],
+    ['nope.shop.svc.cluster.local', 'A'],
+    ['cluster.local', 'SOA'],
+    ['17.0.96.10.in-addr.arpa', 'PTR'],
+    ['1.0.96.10.in-addr.arpa', 'PTR'],
+  ] as const) {
+    t.is(await cluster.short(name, type), 'SERVFAIL', `${name} ${type}`);
+  }
+});
+
+test('kubernetes: after startup_timeout known names are answered, missing ones SERVFAIL, headless ones wait for all slices', async (t) => {
+  const cluster = new TestCluster().apply(
+    namespace('shop'),
+    service('shop', 'web', { clusterIP: '10.96.0.17', ports: [HTTP] }),
+    service('shop', 'db', { clusterIP: 'None', ports: [HTTP] }),
+    slice('shop', 'db-1', 'db', [HTTP], [{ address: '10.1.0.1' }]),
+  );
+  cluster.view.serveIncomplete();
   t.is(await cluster.short('nope.shop.svc.cluster.local', 'A'), 'SERVFAIL');
   t.is(await cluster.short('web.shop.svc.cluster.local', 'A'), '10.96.0.17');
+  t.is(await cluster.short('17.0.96.10.in-addr.arpa', 'PTR'), 'web.shop.svc.cluster.local.');
   t.is(await cluster.short('1.0.96.10.in-addr.arpa', 'PTR'), 'SERVFAIL');
+  t.is(await cluster.short('db.shop.svc.cluster.local', 'A'), 'SERVFAIL');
   t.is(await cluster.sync().short('nope.shop.svc.cluster.local', 'A'), 'NXDOMAIN');
+  t.is(await cluster.short('db.shop.svc.cluster.local', 'A'), '10.1.0.1');
 });
 
 test('kubernetes: pods verified answers only for Pods that are there', async (t) => {
