@@ -15,6 +15,7 @@ export const MAX_MESSAGE = 65_535;
 const MAX_POINTER = 0x3fff;
 const MAX_KNOWN_NAMES = 64;
 const FIRST_OWN_BYTES = 1024;
+const MAX_SPARE_BYTES = 4096;
 
 export class Answer {
   /** The message starts at `bytes[base]`. Taken anew after any call that writes: it may move when it grows. */
@@ -25,6 +26,8 @@ export class Answer {
   #capacity: number;
   /** Whether `bytes` is this answer's own buffer, which may grow. */
   #own: boolean;
+  /** A buffer of its own that is not in use. */
+  #spare: Uint8Array = NO_BYTES;
 
   readonly records: RecordIndex = new RecordIndex();
   /** Response code; above 15 it needs EDNS. */
@@ -71,6 +74,8 @@ export class Answer {
 
   /** Builds into `bytes[base .. base + capacity)` from now on. */
   attach(bytes: Uint8Array, base: number, capacity: number): void {
+    // A buffer from an earlier wait is kept for the next one, unless a large reply made it grow.
+    if (this.#own && this.bytes.length <= MAX_SPARE_BYTES) this.#spare = this.bytes;
     this.bytes = bytes;
     this.base = base;
     this.#capacity = capacity;
@@ -80,7 +85,8 @@ export class Answer {
   /** Moves what is there to a buffer of its own: its slot is needed for another query. */
   detach(): void {
     if (this.#own) return;
-    const own = new Uint8Array(Math.max(FIRST_OWN_BYTES, this.length));
+    if (this.#spare.length < this.length) this.#spare = new Uint8Array(Math.max(FIRST_OWN_BYTES, this.length));
+    const own = this.#spare;
     for (let i = 0; i < this.length; i++) own[i] = this.bytes[this.base + i]!;
     this.bytes = own;
     this.base = 0;
