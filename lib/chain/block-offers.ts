@@ -12,13 +12,8 @@ export type MetadataProvider = (query: Query, into: Map<string, string>) => void
  */
 export type SearchPathFinder = (query: Query) => readonly Uint8Array[] | undefined;
 
-/** Where a cluster's names for use outside of it are. */
-export type ExternalNamesOffer = {
-  /** Store tree with names relative to the external zone. */
-  readonly tree: number;
-  /** Option `headless` of the plugin that serves them: the headless names of the tree count as well. */
-  readonly ttlSeconds: number;
-};
+/** Where a cluster's names for use outside of it are: a store tree with names relative to the external zone. */
+export type ExternalNamesOffer = { readonly tree: number };
 
 export class BlockOffers {
   readonly metadata: MetadataProvider[] = [];

@@ -24,6 +24,14 @@ export type KubernetesSourceOptions = {
   readonly ignoreEmptyService: boolean;
   /** Whether reverse names are served. */
   readonly reverse: boolean;
+  /** Names for the endpoints of one topology zone. */
+  readonly zonal: boolean;
+  /** The zones may be transferred. */
+  readonly transfer: boolean;
+  /** Labels of Pods are kept for the metadata of queries. */
+  readonly podLabels: boolean;
+  /** Further store trees to fill: imports of a clusterset, names for the outside, Pods by address. */
+  readonly trees: { readonly imports?: number; readonly external?: number; readonly clients?: number };
   /** The listener's own addresses (`bind`); empty: all of this machine. */
   readonly bind: readonly string[];
   /** How long the start waits for the first complete view. */

@@ -12,11 +12,17 @@ export interface ZoneTransfer {
   readonly serial: number;
   /** Records appended by `addRecords` so far. */
   readonly records: number;
+  /**
+   * Does a part of the work that has to be done before the first record, about a millisecond. Inside a batch of the store,
+   * not always the same one.
+   * @returns true when records can be asked for; `serial` is final then
+   */
+  prepare?(): boolean;
   /** Appends the zone's SOA record alone to the answer section. */
   addSoa(answer: Answer): void;
   /**
    * Appends the next records to the answer section until `answer.length` passes `limitBytes` or the zone is through, both
-   * SOA records included. Inside a batch of the store, but not always the same one.
+   * SOA records included. Inside a batch of the store, not always the same one.
    */
   addRecords(answer: Answer, limitBytes: number): TransferState;
 }

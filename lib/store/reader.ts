@@ -108,6 +108,16 @@ export class StoreReader {
     }
   }
 
+  /** Differs from an earlier value when all names have moved to a table of another size since. */
+  get table(): number {
+    return Atomics.load(this.#control, CONTROL.TABLE);
+  }
+
+  /** Slots of the table that names are in now, for `forEach` in parts. */
+  get slots(): number {
+    return 1 << (this.table & TABLE_SIZE_MASK);
+  }
+
   /** Handle of the entry's rrset of this type, or 0. */
   findRrset(entry: number, type: number): number {
     const { words } = this;

@@ -29,7 +29,25 @@ export const RRSET_FORM = {
   ZONE_ORDER: 9,
   /** In a directory of zones: which tree holds the zone now; words by `ZONE_WORD`. */
   ZONE: 10,
+  /**
+   * A Service's part of a zone transfer, type `TRANSFER_TYPE`: records in order, each length and labels of the owner before
+   * the entry's name (8 bits, wire form), type (16 bits), then an address; or weight and port (16 bits each), length and
+   * labels of the target before the entry's name, `ABSOLUTE` and a whole name for one outside; or a whole name (CNAME).
+   */
+  TRANSFER: 11,
+  /**
+   * The Pods at an address, type `POD_TYPE`: length (8 bits) and text of the namespace, of the name (each UTF-8), number of
+   * labels (8 bits), then length (16 bits) and text of each key and each value. `count` is the number of Pods that share the
+   * address; with more than one there are no bytes.
+   */
+  POD: 12,
 } as const;
+
+/** Types of rrsets that are no rrsets, as `ZONE_ORDER_TYPE`. */
+export const TRANSFER_TYPE = 0;
+export const POD_TYPE = 0;
+/** Stands where the length of a relative name would. */
+export const ABSOLUTE = 255;
 
 /** Type of the rrset that is no rrset: reserved in the protocol, so that no lookup for records may ask for it. */
 export const ZONE_ORDER_TYPE = 0;
@@ -78,4 +96,10 @@ export const ENTRY_FLAG = {
   PORT: 16,
   NAMESPACE: 32,
   POD: 64,
+  /** Names for the endpoints of one topology zone. */
+  ZONAL: 128,
+  /** Addresses of the name servers, no name of its own. */
+  NAME_SERVER: 256,
+  /** A Pod whose resolver searches the cluster's zones as usual. */
+  CLUSTER_SEARCH: 512,
 } as const;

@@ -1,13 +1,12 @@
 // ExternalName Services: the alias, and what stands behind it. Worker, cold path.
 import { Answer } from '../../chain/answer.ts';
-import { copyRecord } from '../../chain/copy-record.ts';
-import { isWaiting, Outcome, type Result } from '../../chain/outcome.ts';
+import type { Result } from '../../chain/outcome.ts';
+import { isWaiting } from '../../chain/outcome.ts';
+import { followAlias, joinAlias } from '../../chain/outside-names.ts';
 import type { Env } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
 import { makeSubquery } from '../../chain/subquery.ts';
 import { isSubdomain, nameLength } from '../../wire/name.ts';
-import { SECTION } from '../../wire/record-index.ts';
-import { RCODE, RRTYPE } from '../../wire/types.ts';
 
 /** Aliases followed inside the zone. */
 const MAX_ALIASES = 11;
@@ -28,13 +27,6 @@ export class ExternalNames {
     this.#serveInZone = serveInZone;
   }
 
-  /** Appends the CNAME of the question's name; the target stands at `bytes[at]`. */
-  addAlias(answer: Answer, bytes: Uint8Array, at: number): void {
-    if (!answer.beginRecordAt(SECTION.ANSWER, 12, RRTYPE.CNAME, this.#ttlSeconds)) return;
-    answer.writeName(bytes, at);
-    answer.endRecord();
-  }
-
   /**
    * Answers with the alias and its target's records: names of the own zone from the store, all others from the whole
    * server.
@@ -53,46 +45,22 @@ export class ExternalNames {
   ): Result | undefined {
     if (depth === 0) this.#isLoop = false;
     const target = bytes.slice(at, at + nameLength(bytes, at));
-    const into = new Answer();
-    const isInZone = isSubdomain(target, query.name.subarray(zoneAt));
+    if (!isSubdomain(target, query.name.subarray(zoneAt))) {
+      return followAlias(this.#env, query, answer, this.#ttlSeconds, target, 0);
+    }
     // The apex never has addresses: such an alias is as empty as a loop.
     const isApex = target.length === query.nameLength - zoneAt;
-    if (isInZone && (isApex || depth >= MAX_ALIASES || isSubdomain(target, query.name))) {
+    if (isApex || depth >= MAX_ALIASES || isSubdomain(target, query.name)) {
       this.#isLoop = true;
       return undefined;
     }
-    let result: Result;
-    if (isInZone) {
-      const subquery = makeSubquery(query, target, query.qtype);
-      into.begin(subquery);
-      result = this.#serveInZone(subquery, into, depth + 1);
-      if (this.#isLoop) return undefined;
-    } else {
-      result = this.#env.resolve(query, target, query.qtype, into);
-    }
-    if (isWaiting(result)) return result.then((outcome) => this.#join(answer, target, into, outcome, isInZone));
-    return this.#join(answer, target, into, result, isInZone);
-  }
-
-  /** The response code is that of the last name in the chain (RFC 6604 section 3). */
-  #join(answer: Answer, target: Uint8Array, into: Answer, outcome: Outcome, isInZone: boolean): Outcome {
-    if (outcome === Outcome.DROPPED) {
-      answer.fail(RCODE.SERVFAIL, 'the target of an ExternalName was not answered');
-      return Outcome.FAILED;
-    }
-    this.addAlias(answer, target, 0);
-    // Nobody here serves the target: the alias is still true.
-    answer.rcode = into.rcode === RCODE.REFUSED ? RCODE.NOERROR : into.rcode;
-    answer.error = into.error;
-    answer.truncated ||= into.truncated;
-    const { records } = into;
-    const answers = records.counts[SECTION.ANSWER]!;
-    for (let i = 0; i < answers; i++) copyRecord(answer, SECTION.ANSWER, into.bytes, into.base, records, i);
-    // Below an alias out of the zone CoreDNS shows answers only.
-    if (!isInZone) return Outcome.ANSWERED;
-    for (let i = answers; i < answers + records.counts[SECTION.AUTHORITY]!; i++) {
-      copyRecord(answer, SECTION.AUTHORITY, into.bytes, into.base, records, i);
-    }
-    return Outcome.ANSWERED;
+    const subquery = makeSubquery(query, target, query.qtype);
+    const into = new Answer();
+    into.begin(subquery);
+    const result = this.#serveInZone(subquery, into, depth + 1);
+    if (this.#isLoop) return undefined;
+    const join = (outcome: Awaited<Result>): Awaited<Result> =>
+      joinAlias(answer, this.#ttlSeconds, target, into, outcome, true);
+    return isWaiting(result) ? result.then(join) : join(result);
   }
 }

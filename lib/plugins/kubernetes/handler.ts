@@ -1,19 +1,23 @@
 // Answers names of the cluster from the store. Worker.
 import type { Answer } from '../../chain/answer.ts';
 import { Outcome, type Result } from '../../chain/outcome.ts';
+import { addAlias, addOutsideServices } from '../../chain/outside-names.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
+import { addPointers, addServiceRecords } from '../../chain/service-answer.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
 import { parseIpv4, parseIpv6 } from '../../base/ip-address.ts';
 import { TREE_STATE } from '../../store/layout.ts';
 import { relativeNameHash } from '../../store/name-hash.ts';
+import { RRSET_FORM } from '../../store/rrset-form.ts';
 import { parseNameLower } from '../../wire/name.ts';
 import { SECTION } from '../../wire/record-index.ts';
 import { EDE, RCODE, RRTYPE } from '../../wire/types.ts';
 import { ExternalNames } from './external-name.ts';
-import { addPointers, addServiceRecords } from './service-answer.ts';
+import { makeOffers } from './offers.ts';
 import type { KubernetesOptions } from './setup.ts';
 import { SoaRecord } from './soa.ts';
+import { findZonal, type ZonalName } from './zonal.ts';
 
 /** Version of the Kubernetes DNS specification this follows; CoreDNS gives it with this TTL whatever `ttl` says. */
 const SCHEMA_VERSION = Buffer.from('\x051.1.0', 'latin1');
@@ -30,13 +34,21 @@ const EMPTY = new Uint8Array(0);
 const MAX_RELATIVE_LABELS = 5;
 
 export function createKubernetesHandler(options: KubernetesOptions, env: Env): Handler {
+  makeOffers(options, env);
   return new KubernetesHandler(options, env).serve;
 }
 
 /** Kept as a class so that the many small steps share their state without a closure each. */
 export class KubernetesHandler {
   readonly #env: Env;
-  readonly #tree: number;
+  /** Tree of the cluster's own zones. */
+  readonly #ownTree: number;
+  /** Tree of each zone. */
+  readonly #trees: readonly number[];
+  /** Tree of the zone that is being served. */
+  #tree: number;
+  readonly #zonal: boolean;
+  readonly #zonalName: ZonalName = { entry: 0, serviceLabel: 0, isKnown: false };
   readonly #ttlSeconds: number;
   readonly #pods: KubernetesOptions['pods'];
   readonly #zones: ZoneTable;
@@ -51,7 +63,10 @@ export class KubernetesHandler {
 
   constructor(options: KubernetesOptions, env: Env) {
     this.#env = env;
+    this.#ownTree = options.tree;
     this.#tree = options.tree;
+    this.#trees = options.zones.map(({ isMulticluster }) => (isMulticluster ? options.trees.imports! : options.tree));
+    this.#zonal = options.zonal;
     this.#ttlSeconds = options.ttlSeconds;
     this.#pods = options.pods;
     this.#zones = new ZoneTable(options.zones.map(({ zone }) => zone));
@@ -83,6 +98,7 @@ export class KubernetesHandler {
       answer.fail(RCODE.REFUSED);
       return Outcome.FAILED;
     }
+    this.#tree = this.#trees[zone]!;
     answer.plugin = 'kubernetes';
     answer.live = true;
     answer.authoritative = true;
@@ -98,7 +114,7 @@ export class KubernetesHandler {
     }
     if (zoneLabel > 2 && isLabelAt(query, zoneLabel - 1, POD)) return this.#pod(query, answer, zoneLabel);
     if (zoneLabel === MAX_RELATIVE_LABELS) return this.#portName(query, answer, zoneLabel, depth);
-    if (zoneLabel > MAX_RELATIVE_LABELS) return this.#missing(query, answer, zoneLabel);
+    if (zoneLabel > MAX_RELATIVE_LABELS) return this.#longName(query, answer, zoneLabel);
     const entry = this.#find(query, query.labelAt[zoneLabel]!, zoneLabel);
     if (entry === 0) return this.#special(query, answer, zoneLabel);
     return this.#answerEntry(query, answer, entry, zoneLabel, depth);
@@ -109,7 +125,8 @@ export class KubernetesHandler {
     return this.#env.store.find(this.#tree, query.name, 0, length, query.relativeHash(labels, this.#tree));
   }
 
-  #answerEntry(query: Query, answer: Answer, entry: number, zoneLabel: number, depth: number): Result {
+  /** @param firstLabel where the name proper starts, as for `addServiceRecords` */
+  #answerEntry(query: Query, answer: Answer, entry: number, zoneLabel: number, depth: number, firstLabel = 0): Result {
     const { store } = this.#env;
     const rrset = store.findRrset(entry, query.qtype);
     if (rrset !== 0) {
@@ -121,11 +138,16 @@ export class KubernetesHandler {
           answer.addAddresses(this.#ttlSeconds, 16, store.bytes, store.bytesAt(rrset), store.recordCount(rrset));
           return Outcome.ANSWERED;
         case RRTYPE.CNAME:
-          this.#external.addAlias(answer, store.bytes, store.bytesAt(rrset));
+          addAlias(answer, this.#ttlSeconds, store.bytes, store.bytesAt(rrset));
+          return Outcome.ANSWERED;
+        case RRTYPE.SRV:
+          if (store.form(rrset) === RRSET_FORM.RDATA) {
+            return addOutsideServices(this.#env, query, answer, this.#ttlSeconds, store, rrset);
+          }
+          addServiceRecords(query, answer, store, rrset, zoneLabel, this.#ttlSeconds, firstLabel);
           return Outcome.ANSWERED;
         default:
-          addServiceRecords(query, answer, store, rrset, zoneLabel, this.#ttlSeconds);
-          return Outcome.ANSWERED;
+          return this.#noData(query, answer, zoneLabel);
       }
     }
     if (query.qtype === RRTYPE.A || query.qtype === RRTYPE.AAAA) {
@@ -138,8 +160,10 @@ export class KubernetesHandler {
   #chase(query: Query, answer: Answer, alias: number, zoneLabel: number, depth: number): Result {
     const { store } = this.#env;
     const zoneAt = query.labelAt[zoneLabel]!;
+    const tree = this.#tree;
     const result = this.#external.follow(query, answer, store.bytes, store.bytesAt(alias), zoneAt, depth);
     if (result !== undefined) return result;
+    this.#tree = tree;
     // A chain that leads back to itself or never ends answers nothing, as in CoreDNS.
     return this.#noData(query, answer, zoneLabel);
   }
@@ -159,8 +183,7 @@ export class KubernetesHandler {
       return Outcome.ANSWERED;
     }
     if (query.qtype === RRTYPE.NS) {
-      const entry = this.#findRelative(EMPTY, 0);
-      const rrset = entry === 0 ? 0 : store.findRrset(entry, RRTYPE.NS);
+      const rrset = this.#findNameServers();
       if (rrset !== 0) {
         addServiceRecords(query, answer, store, rrset, 0, this.#ttlSeconds);
         return Outcome.ANSWERED;
@@ -171,6 +194,24 @@ export class KubernetesHandler {
 
   #findRelative(name: Uint8Array, length: number): number {
     return this.#env.store.find(this.#tree, name, 0, length, relativeNameHash(this.#tree, name, 0, length));
+  }
+
+  /** The name servers of every zone are found among the cluster's own Services. */
+  #findNameServers(): number {
+    const { store } = this.#env;
+    const tree = this.#ownTree;
+    const entry = store.find(tree, EMPTY, 0, 0, relativeNameHash(tree, EMPTY, 0, 0));
+    return entry === 0 ? 0 : store.findRrset(entry, RRTYPE.NS);
+  }
+
+  /** `<zone>.pin|prefer._zone.<service>...`; nothing else has so many labels. */
+  #longName(query: Query, answer: Answer, zoneLabel: number): Result {
+    if (!this.#zonal || this.#tree !== this.#ownTree) return this.#missing(query, answer, zoneLabel);
+    const found = this.#zonalName;
+    findZonal(this.#env.store, this.#tree, query, zoneLabel, found);
+    if (!found.isKnown) return this.#missing(query, answer, zoneLabel);
+    if (found.entry === 0) return this.#noData(query, answer, zoneLabel);
+    return this.#answerEntry(query, answer, found.entry, zoneLabel, 0, found.serviceLabel);
   }
 
   /** Names that no object stands for. */
@@ -196,8 +237,7 @@ export class KubernetesHandler {
   #nameServer(query: Query, answer: Answer, zoneLabel: number): Outcome {
     const { store } = this.#env;
     const size = query.qtype === RRTYPE.A ? 4 : query.qtype === RRTYPE.AAAA ? 16 : 0;
-    const entry = this.#findRelative(EMPTY, 0);
-    const rrset = entry === 0 ? 0 : store.findRrset(entry, RRTYPE.NS);
+    const rrset = this.#findNameServers();
     if (size === 0 || rrset === 0) return this.#noData(query, answer, zoneLabel);
     const { bytes } = store;
     let at = store.bytesAt(rrset) + 4;
@@ -221,7 +261,10 @@ export class KubernetesHandler {
     const second = labelAt[1]!;
     const relativeLength = labelAt[zoneLabel]!;
     let entry = 0;
-    if (name[1] === UNDERSCORE && name[second + 1] === UNDERSCORE) entry = this.#find(query, relativeLength, zoneLabel);
+    const isPlain = name[1] !== UNDERSCORE && name[second + 1] !== UNDERSCORE;
+    // In a clusterset two labels without underscores are an endpoint and its cluster.
+    const isExact = isPlain ? this.#tree !== this.#ownTree : name[1] === UNDERSCORE && name[second + 1] === UNDERSCORE;
+    if (isExact) entry = this.#find(query, relativeLength, zoneLabel);
     else if (relativeLength + 2 < this.#scratch.length) {
       const length = this.#writeWithUnderscores(query, relativeLength);
       entry = this.#findRelative(this.#scratch, length);
@@ -253,7 +296,7 @@ export class KubernetesHandler {
     const namespaceAt = query.labelAt[zoneLabel - 2]!;
     const relativeLength = query.labelAt[zoneLabel]!;
     const length = relativeLength - namespaceAt;
-    const tree = this.#tree;
+    const tree = this.#ownTree;
     const hash = relativeNameHash(tree, query.name, namespaceAt, length);
     if (this.#env.store.find(tree, query.name, namespaceAt, length, hash) === 0) {
       return this.#missing(query, answer, zoneLabel);
@@ -271,7 +314,7 @@ export class KubernetesHandler {
     const at = query.labelAt[label]!;
     if (this.#pods === 'verified') {
       const { store } = this.#env;
-      const tree = this.#tree;
+      const tree = this.#ownTree;
       const hash = relativeNameHash(tree, query.name, at, relativeLength - at);
       const entry = store.find(tree, query.name, at, relativeLength - at, hash);
       if (entry === 0) return 0;
@@ -280,7 +323,7 @@ export class KubernetesHandler {
       for (let i = 0; i < size; i++) this.#podAddress[i] = store.bytes[store.bytesAt(rrset) + i]!;
       return size;
     }
-    const text = Buffer.from(query.name.buffer, at + 1, query.name[at]!).toString('latin1');
+    const text = Buffer.from(query.name.buffer, at + 1, query.name[at]).toString('latin1');
     const isIpv4 = text.split('-').length === 4 && !text.includes('--');
     const address = isIpv4 ? parseIpv4(text.replaceAll('-', '.')) : parseIpv6(text.replaceAll('-', ':'));
     if (!address) return 0;

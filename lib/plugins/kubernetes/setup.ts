@@ -1,21 +1,30 @@
 // Directive `kubernetes` -> zones and options for the workers, and the source that follows the cluster. Control thread.
+import fs from 'node:fs';
 import path from 'node:path';
 import { expectOnce } from '../../chain/expect-once.ts';
 import type { KubernetesSourceOptions } from '../../chain/kubernetes-source.ts';
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive, Option } from '../../config/directive.ts';
 import { isLabelSelector } from '../../config/label-selector.ts';
+import { readSearchDomains } from '../../config/resolv-conf.ts';
 import { isReverseZone } from '../../config/zone-name.ts';
 import { programmingHistogram } from './metrics.ts';
 
 export type KubernetesOptions = {
   /** Store tree that the source writes. */
   readonly tree: number;
-  readonly zones: readonly { readonly zone: string; readonly isReverse: boolean }[];
+  /** `isMulticluster`: served from ServiceImports. */
+  readonly zones: readonly { readonly zone: string; readonly isReverse: boolean; readonly isMulticluster: boolean }[];
   /** Zone that PTR targets end in: the first that is no reverse zone. */
   readonly primaryZone: string;
   readonly ttlSeconds: number;
   readonly pods: 'disabled' | 'insecure' | 'verified';
+  /** Headless Services have names for the endpoints of one topology zone. */
+  readonly zonal: boolean;
+  /** Further trees that the source writes, see `KubernetesSourceOptions`. */
+  readonly trees: KubernetesSourceOptions['trees'];
+  /** Search domains of this host, which the resolvers of Pods try after those of the cluster; for `autopath @kubernetes`. */
+  readonly hostSearch: readonly string[];
   /** Zones below which NXDOMAIN is passed on; undefined: never. */
   readonly fallthrough: readonly string[] | undefined;
 };
@@ -69,14 +78,15 @@ class Draft {
   endpoints = true;
   fallthrough: string[] | undefined;
   ignoreEmptyService = false;
+  multicluster: readonly string[] = [];
+  zonal = false;
   startupTimeoutMs = DEFAULT_STARTUP_TIMEOUT_MS;
 }
 
 /**
  * Reads `kubernetes [ZONES...] { ... }`; see README.md.
  *
- * @throws ConfigError `DIRECTIVE_REPEATED`, `OPTION_UNKNOWN`, `ARGUMENT_COUNT`, `ARGUMENT_VALUE`, `OPTION_CONFLICT`,
- *   `DIRECTIVE_NOT_BUILT`
+ * @throws ConfigError `DIRECTIVE_REPEATED`, `OPTION_UNKNOWN`, `ARGUMENT_COUNT`, `ARGUMENT_VALUE`, `OPTION_CONFLICT`
  */
 export function setupKubernetes(directives: readonly Directive[], context: SetupContext): KubernetesOptions {
   const directive = expectOnce(directives);
@@ -90,9 +100,10 @@ export function setupKubernetes(directives: readonly Directive[], context: Setup
   }
   const draft = new Draft();
   for (const option of directive.options()) readOption(draft, option, directive, context);
-  checkTogether(draft, directive, context);
+  checkTogether(draft, directive, zones, context);
   const programming = programmingHistogram(context.metrics);
-  const source: KubernetesSourceOptions = {
+  const { directives: plugins } = context;
+  const shared = {
     access: accessOf(draft),
     pods: draft.pods,
     namespaces: draft.namespaces,
@@ -105,15 +116,54 @@ export function setupKubernetes(directives: readonly Directive[], context: Setup
     bind: context.listener.bind,
     startupTimeoutMs: draft.startupTimeoutMs,
     programmingCells: programming,
+    zonal: draft.zonal,
+    transfer: plugins.includes('transfer'),
+    podLabels: plugins.includes('metadata'),
   };
+  const hasClients = draft.pods === 'verified' && (plugins.includes('metadata') || plugins.includes('autopath'));
+  const wanted = {
+    imports: draft.multicluster.length > 0,
+    external: plugins.includes('k8s_external'),
+    clients: hasClients,
+  };
+  const key = `kubernetes ${JSON.stringify([shared, wanted])}`;
+  const trees = claimTrees(context, key, wanted);
+  const source: KubernetesSourceOptions = { ...shared, trees };
   return {
-    tree: context.addSource({ kind: 'kubernetes', key: `kubernetes ${JSON.stringify(source)}`, options: source }),
-    zones: zones.map((zone) => ({ zone, isReverse: isReverseZone(zone) })),
+    tree: context.addSource({ kind: 'kubernetes', key, options: source }),
+    trees,
+    zones: zones.map((zone) => ({
+      zone,
+      isReverse: isReverseZone(zone),
+      isMulticluster: draft.multicluster.includes(zone),
+    })),
     primaryZone,
     ttlSeconds: draft.ttlSeconds,
     pods: draft.pods,
+    zonal: draft.zonal,
+    hostSearch: hasClients && plugins.includes('autopath') ? readHostSearch() : [],
     fallthrough: draft.fallthrough,
   };
+}
+
+/** One tree for each part that is wanted; the source that runs under `key` writes them all. */
+function claimTrees(
+  context: SetupContext,
+  key: string,
+  wanted: Readonly<Record<keyof KubernetesSourceOptions['trees'], boolean>>,
+): KubernetesSourceOptions['trees'] {
+  const claim = (part: keyof typeof wanted): { [part: string]: number } =>
+    wanted[part] ? { [part]: context.addSource({ kind: 'tree', key: `${part} of ${key}`, options: {} }) } : {};
+  return { ...claim('imports'), ...claim('external'), ...claim('clients') };
+}
+
+/** Search domains of /etc/resolv.conf; none when there is no such file. */
+function readHostSearch(): string[] {
+  try {
+    return readSearchDomains(fs.readFileSync('/etc/resolv.conf', 'utf8'));
+  } catch {
+    return [];
+  }
 }
 
 function accessOf(draft: Draft): KubernetesSourceOptions['access'] {
@@ -125,7 +175,14 @@ function accessOf(draft: Draft): KubernetesSourceOptions['access'] {
   return { kind: 'in-cluster' };
 }
 
-function checkTogether(draft: Draft, directive: Directive, context: SetupContext): void {
+function checkTogether(draft: Draft, directive: Directive, zones: readonly string[], context: SetupContext): void {
+  const foreign = draft.multicluster.find((zone) => !zones.includes(zone));
+  if (foreign !== undefined) {
+    throw directive.error('ARGUMENT_VALUE', `multicluster: "${foreign}" is not among the zones of this plugin`);
+  }
+  if (draft.zonal && !draft.endpoints) {
+    throw directive.error('OPTION_CONFLICT', '"zonal" needs endpoints, delete "noendpoints"');
+  }
   if (draft.namespaces.length > 0 && draft.namespaceLabels !== '') {
     throw directive.error('OPTION_CONFLICT', '"namespaces" and "namespace_labels" exclude each other, keep one');
   }
@@ -185,8 +242,12 @@ function readOption(draft: Draft, option: Option, directive: Directive, context:
       draft.startupTimeoutMs = option.parseDuration(option.argument());
       return undefined;
     case 'multicluster':
+      draft.multicluster = option.parseZones(option.args);
+      return undefined;
     case 'zonal':
-      throw option.error('DIRECTIVE_NOT_BUILT', `the option "${option.name}" is not built yet, delete the line`);
+      option.expectArguments(0);
+      draft.zonal = true;
+      return undefined;
     default:
       throw directive.unknownOption(option, OPTIONS, REMOVED);
   }

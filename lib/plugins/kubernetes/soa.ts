@@ -7,7 +7,7 @@ const REFRESH_SECONDS = 7200;
 const RETRY_SECONDS = 1800;
 const EXPIRE_SECONDS = 86_400;
 /** CoreDNS caps the record's own TTL, not its MINIMUM. */
-const MAX_SOA_TTL_SECONDS = 300;
+export const MAX_SOA_TTL_SECONDS = 300;
 
 // owner, fixed part, ns.dns.<zone>, hostmaster.<zone>, five numbers
 const OWNER_AT = 0;

@@ -7,13 +7,17 @@ import { type ApiAccess, openEndpointAccess, openInClusterAccess } from './acces
 import { ApiClient } from './client.ts';
 import { ClusterSource } from './cluster-source.ts';
 import { openKubeconfigAccess } from './kubeconfig.ts';
-import { ClusterView, type ViewEnv } from './records/cluster-view.ts';
+import { ClusterTrees, type TreesEnv } from './cluster-trees.ts';
 import {
   createEndpointSliceResource,
   createNamespaceResource,
   createPodResource,
+  createServiceImportResource,
   createServiceResource,
 } from './resource.ts';
+
+/** Marks the slices of a ServiceImport. */
+const IMPORT_LABEL = 'multicluster.kubernetes.io/service-name';
 
 /**
  * Starts to follow what the `kubernetes` directive asks for.
@@ -26,17 +30,7 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
   const ready = new Promise<void>((resolve) => {
     resolveReady = resolve;
   });
-  const view = new ClusterView(
-    {
-      endpointPodNames: options.endpointPodNames,
-      ignoreEmptyService: options.ignoreEmptyService,
-      pods: options.pods,
-      namespaces: options.namespaces,
-      reverse: options.reverse,
-      endpoints: options.endpoints,
-    },
-    viewEnv(options, env, resolveReady),
-  );
+  const view = new ClusterTrees(options, treesEnv(options, env, resolveReady));
   let isReady = false;
   void ready.then(() => {
     isReady = true;
@@ -58,7 +52,7 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
   };
 }
 
-function viewEnv(options: KubernetesSourceOptions, env: SourceEnv, onSynced: () => void): ViewEnv {
+function treesEnv(options: KubernetesSourceOptions, env: SourceEnv, onSynced: () => void): TreesEnv {
   const { writer, tree, clock, log, cells } = env;
   return {
     writer,
@@ -104,7 +98,7 @@ async function openAccess(access: KubernetesSourceOptions['access']): Promise<Ap
 
 async function startReflectors(
   options: KubernetesSourceOptions,
-  view: ClusterView,
+  trees: ClusterTrees,
   env: SourceEnv,
 ): Promise<() => void> {
   const client = new ApiClient(await openAccess(options.access), {
@@ -112,16 +106,24 @@ async function startReflectors(
     clock: env.clock,
   });
   const source = new ClusterSource(client, { clock: env.clock, random: Math.random, log: env.log });
-  source.follow(createNamespaceResource(options.namespaceLabels), view.namespaceSink);
-  source.follow(createServiceResource(options.labels), view.serviceSink);
-  if (options.endpoints) {
-    const columns = { targetNames: options.endpointPodNames, nodeNames: false, zones: false };
-    source.follow(createEndpointSliceResource(columns, options.labels), view.sliceSink);
+  source.follow(createNamespaceResource(options.namespaceLabels), trees.namespaceSink);
+  source.follow(createServiceResource(options.labels), trees.serviceSink);
+  const hasImports = options.trees.imports !== undefined;
+  if (hasImports) source.follow(createServiceImportResource(), trees.importSink);
+  if (options.endpoints || hasImports) {
+    const columns = { targetNames: options.endpointPodNames, nodeNames: false, zones: options.zonal };
+    source.follow(createEndpointSliceResource(columns, sliceSelector(options)), trees.sliceSink);
   }
-  if (options.pods === 'verified') source.follow(createPodResource(false, options.labels), view.podSink);
+  if (options.pods === 'verified') source.follow(createPodResource(options.podLabels, options.labels), trees.podSink);
   source.start();
   return () => {
     source.stop();
     client.close();
   };
+}
+
+/** Slices of imports are among those of the cluster; where these are not wanted only the former are followed. */
+function sliceSelector({ endpoints, labels }: KubernetesSourceOptions): string {
+  if (endpoints) return labels;
+  return labels === '' ? IMPORT_LABEL : `${labels},${IMPORT_LABEL}`;
 }

@@ -1,21 +1,22 @@
 // Follows a folder of manifests in place of a cluster, feeding the same view. Control thread.
 import fs from 'node:fs';
 import { ConfigError } from '../../base/errors.ts';
-import type { ClusterView } from '../kubernetes/records/cluster-view.ts';
+import type { KubernetesSourceOptions } from '../../chain/kubernetes-source.ts';
+import type { ClusterTrees } from '../kubernetes/cluster-trees.ts';
 import {
   createEndpointSliceResource,
   createNamespaceResource,
   createPodResource,
+  createServiceImportResource,
   createServiceResource,
 } from '../kubernetes/resource.ts';
 import type { SourceEnv } from '../source.ts';
 import { ManifestSource } from './manifest-source.ts';
 
-/** The sinks of a view. */
-type Sinks = Pick<ClusterView, 'namespaceSink' | 'serviceSink' | 'sliceSink' | 'podSink'>;
+type Sinks = Pick<ClusterTrees, 'namespaceSink' | 'serviceSink' | 'importSink' | 'sliceSink' | 'podSink'>;
 
 /** What of the folder is of use; the rest is not looked at. */
-type Wanted = { readonly endpoints: boolean; readonly pods: 'disabled' | 'insecure' | 'verified' };
+type Wanted = Pick<KubernetesSourceOptions, 'endpoints' | 'pods' | 'zonal' | 'podLabels' | 'trees'>;
 
 /**
  * Starts to read the folder; the first view is delivered soon after.
@@ -37,9 +38,11 @@ export function startManifests(
   const source = new ManifestSource(directory, { clock: env.clock, log: env.log });
   source.follow(createNamespaceResource(), view.namespaceSink);
   source.follow(createServiceResource(), view.serviceSink);
-  const columns = { targetNames: true, nodeNames: false, zones: false };
-  if (wanted.endpoints) source.follow(createEndpointSliceResource(columns), view.sliceSink);
-  if (wanted.pods === 'verified') source.follow(createPodResource(false), view.podSink);
+  const columns = { targetNames: true, nodeNames: false, zones: wanted.zonal };
+  const hasImports = wanted.trees.imports !== undefined;
+  if (hasImports) source.follow(createServiceImportResource(), view.importSink);
+  if (wanted.endpoints || hasImports) source.follow(createEndpointSliceResource(columns), view.sliceSink);
+  if (wanted.pods === 'verified') source.follow(createPodResource(wanted.podLabels), view.podSink);
   source.start();
   return () => source.stop();
 }

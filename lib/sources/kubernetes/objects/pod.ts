@@ -11,6 +11,8 @@ export type Pod = ObjectIdentity & {
   readonly podIp: string;
   /** Has a `deletionTimestamp`: a Pod that is first seen so is not taken in. */
   readonly deleting: boolean;
+  /** Its resolver searches `<namespace>.svc`, `svc` and the cluster zone first: no DNS policy or search list of its own. */
+  readonly clusterSearch: boolean;
   /** Only when asked for: name and value of each label, in turn. */
   readonly labels: readonly string[];
 };
@@ -36,8 +38,17 @@ export function trimPod(raw: unknown, withLabels = false): Trimmed<Pod> {
     name: metadata.name,
     podIp,
     deleting: deletionTimestamp !== undefined && deletionTimestamp !== null,
+    clusterSearch: hasClusterSearch(raw as RawObject, problems),
     labels: withLabels ? readLabels(metadata.raw, problems) : NO_LABELS,
   });
+}
+
+/** `ClusterFirst` on the host's network means the host's search list, as does `Default`; `None` brings its own. */
+function hasClusterSearch(raw: RawObject, problems: ProblemCollector): boolean {
+  const spec = readObject(raw, 'spec', 'spec', problems);
+  const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = spec;
+  if (dnsPolicy !== 'ClusterFirstWithHostNet' && (dnsPolicy !== 'ClusterFirst' || hostNetwork === true)) return false;
+  return dnsConfig === undefined || dnsConfig === null;
 }
 
 function readLabels(metadata: RawObject, problems: ProblemCollector): readonly string[] {

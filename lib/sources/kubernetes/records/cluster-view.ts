@@ -12,13 +12,16 @@ import type { ObjectSink } from '../object-sink.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Namespace } from '../objects/namespace.ts';
 import type { Service } from '../objects/service.ts';
-import { findNameServers } from './name-servers.ts';
+import { externalName } from './external-records.ts';
+import type { Contents } from './name-answer.ts';
 import { PodNames } from './pod-names.ts';
 import { Pointers } from './pointers.ts';
-import { POD_LABEL, SVC_LABEL, serviceName, toBytes, wireLabel, wireLabels } from './relative-name.ts';
-import { type Contents, endpointName, nameServerRrset, type RecordOptions, serviceRecords } from './service-records.ts';
+import { serviceName, toBytes, wireLabel, wireLabels } from './relative-name.ts';
+import { endpointName, type RecordOptions } from './labels.ts';
+import { EXTERNAL_SHAPE, IMPORT_SHAPE, type TreeShape } from './tree-shape.ts';
 
 export type ViewOptions = RecordOptions & {
+  readonly shape: TreeShape;
   readonly pods: 'disabled' | 'insecure' | 'verified';
   /** Exact list of namespaces served; empty: all. */
   readonly namespaces: readonly string[];
@@ -81,15 +84,13 @@ export class ClusterView {
     this.#env = env;
     this.#pointers = new Pointers(env.writer, env.tree);
     this.#pods = new PodNames(env.writer, env.tree, () => this.#changed());
-    this.#unsynced = new Set(['namespaces', 'services']);
+    this.#unsynced = new Set(['namespaces', options.shape.services]);
     if (options.endpoints) this.#unsynced.add('endpointslices');
     if (options.pods === 'verified') this.#unsynced.add('pods');
     this.namespaceSink = this.#sink<Namespace>('namespaces', (now, before) => this.#onNamespace(now, before));
-    this.serviceSink = this.#sink<Service>('services', (now, before) => this.#onService(now, before));
+    this.serviceSink = this.#sink<Service>(options.shape.services, (now, before) => this.#onService(now, before));
     this.sliceSink = this.#sink<EndpointSlice>('endpointslices', (now, before) => this.#onSlice(now, before));
-    this.#put('', { flags: 0, rrsets: [] });
-    this.#put(SVC_LABEL, { flags: 0, rrsets: [] });
-    this.#put(POD_LABEL, { flags: 0, rrsets: [] });
+    for (const name of options.shape.fixedNames) this.#put(name, { flags: 0, rrsets: [] });
     this.#scheduleFlush();
   }
 
@@ -155,9 +156,9 @@ export class ClusterView {
     }
     if (now) this.#namespaces.add(name);
     else this.#namespaces.delete(name);
-    for (const tree of this.#options.pods === 'disabled' ? [SVC_LABEL] : [SVC_LABEL, POD_LABEL]) {
-      if (this.#isServed(name)) this.#put(wireLabel(name) + tree, { flags: ENTRY_FLAG.NAMESPACE, rrsets: [] });
-      else this.#remove(wireLabel(name) + tree);
+    for (const tail of this.#options.shape.namespaceTails) {
+      if (this.#isServed(name)) this.#put(wireLabel(name) + tail, { flags: ENTRY_FLAG.NAMESPACE, rrsets: [] });
+      else this.#remove(wireLabel(name) + tail);
     }
     this.#scheduleFlush();
   }
@@ -169,38 +170,54 @@ export class ClusterView {
     if (now) this.#services.set(service.key, now);
     else this.#services.delete(service.key);
     this.#nameServersDirty = true;
-    this.#serialMoves = true;
+    this.#noteEvent();
     if (this.#options.reverse && this.#isExposed(service.namespace)) this.#changeServicePointers(now, before);
     this.#scheduleFlush();
   }
 
   #changeServicePointers(now: Service | undefined, before: Service | undefined): void {
-    const service = (now ?? before)!;
-    const target = serviceName(service.namespace, service.name);
-    for (const address of before?.clusterIps ?? []) {
-      if (!now?.clusterIps.includes(address)) this.#pointers.remove(address, PTR_KIND.SERVICE, target);
+    const { namespace, name } = (now ?? before)!;
+    const isExternal = this.#options.shape === EXTERNAL_SHAPE;
+    // Of external addresses every Service is named, not the first alone.
+    const kind = isExternal ? PTR_KIND.ENDPOINT : PTR_KIND.SERVICE;
+    const target = isExternal ? externalName(namespace, name) : serviceName(namespace, name);
+    const addresses = (service: Service | undefined): readonly string[] =>
+      (isExternal ? service?.externalAddresses : service?.clusterIps) ?? [];
+    for (const address of addresses(before)) {
+      if (!addresses(now).includes(address)) this.#pointers.remove(address, kind, target);
     }
-    for (const address of now?.clusterIps ?? []) this.#pointers.add(address, PTR_KIND.SERVICE, target);
+    for (const address of addresses(now)) this.#pointers.add(address, kind, target);
   }
 
   #onSlice(now: EndpointSlice | undefined, before: EndpointSlice | undefined): void {
+    // Where slices of clusters and of clustersets come in one stream most are of no concern to one of the two trees.
+    if (!this.#isOfUse(now) && !this.#isOfUse(before)) return;
     if (before) this.#forgetSlice(before, now);
     if (now) this.#learnSlice(now, before);
-    this.#serialMoves = true;
+    this.#noteEvent();
     this.#scheduleFlush();
   }
 
+  /** As in CoreDNS every event moves the serial of the cluster's own zones, that of others only one that changes an answer. */
+  #noteEvent(): void {
+    if (this.#options.shape !== EXTERNAL_SHAPE) this.#serialMoves = true;
+  }
+
+  #isOfUse(slice: EndpointSlice | undefined): boolean {
+    return slice !== undefined && (this.#options.shape !== IMPORT_SHAPE || slice.importName !== '');
+  }
+
   #forgetSlice(slice: EndpointSlice, successor: EndpointSlice | undefined): void {
-    const serviceKey = `${slice.namespace}/${slice.service}`;
+    const serviceKey = this.#serviceKey(slice);
     const all = this.#slices.get(serviceKey) ?? [];
     this.#markSlice(serviceKey, slice);
     const rest = all.filter((other) => other.key !== slice.key);
     if (rest.length > 0) this.#slices.set(serviceKey, rest);
     else this.#slices.delete(serviceKey);
     if (this.#localSlices.delete(slice.key)) this.#nameServersDirty = true;
-    if (!this.#options.reverse || slice.service === '' || !this.#isExposed(slice.namespace)) return;
+    if (!this.#hasEndpointPointers(slice)) return;
     const kept = new Set<string>();
-    for (const other of successor && successor.service === slice.service ? [...rest, successor] : rest) {
+    for (const other of successor && this.#serviceKey(successor) === serviceKey ? [...rest, successor] : rest) {
       this.#forEachPointer(other, (address, target) => kept.add(`${address} ${target}`));
     }
     this.#forEachPointer(slice, (address, target) => {
@@ -209,7 +226,7 @@ export class ClusterView {
   }
 
   #learnSlice(slice: EndpointSlice, before: EndpointSlice | undefined): void {
-    const serviceKey = `${slice.namespace}/${slice.service}`;
+    const serviceKey = this.#serviceKey(slice);
     const all = this.#slices.get(serviceKey);
     if (all) all.push(slice);
     else this.#slices.set(serviceKey, [slice]);
@@ -224,8 +241,13 @@ export class ClusterView {
       this.#nameServersDirty = true;
       break;
     }
-    if (!this.#options.reverse || slice.service === '' || !this.#isExposed(slice.namespace)) return;
+    if (!this.#hasEndpointPointers(slice)) return;
     this.#forEachPointer(slice, (address, target) => void this.#pointers.add(address, PTR_KIND.ENDPOINT, target));
+  }
+
+  #hasEndpointPointers(slice: EndpointSlice): boolean {
+    const { reverse, shape } = this.#options;
+    return reverse && shape !== EXTERNAL_SHAPE && slice.service !== '' && this.#isExposed(slice.namespace);
   }
 
   #forEachPointer(slice: EndpointSlice, visit: (address: string, target: string) => void): void {
@@ -234,6 +256,10 @@ export class ClusterView {
     for (let i = 0; i < slice.readyCount; i++) {
       visit(slice.addresses[i]!, wireLabels(endpointName(slice, i, this.#options.endpointPodNames)) + base);
     }
+  }
+
+  #serviceKey(slice: EndpointSlice): string {
+    return `${slice.namespace}/${this.#options.shape.serviceOf(slice)}`;
   }
 
   #slicesOf(service: Service): readonly EndpointSlice[] {
@@ -245,7 +271,8 @@ export class ClusterView {
     const dirty = this.#dirtyOf(service.key);
     dirty.endpoints = undefined;
     if (!this.#isServed(service.namespace)) return;
-    for (const name of serviceRecords(service, this.#slicesOf(service), this.#options).keys()) dirty.names.add(name);
+    for (const name of this.#options.shape.records(service, this.#slicesOf(service), this.#options).keys())
+      dirty.names.add(name);
   }
 
   /** The slice is about to go: what it published may have to go too. */
@@ -253,7 +280,7 @@ export class ClusterView {
     const dirty = this.#touch(serviceKey, slice);
     const service = this.#services.get(serviceKey);
     if (!dirty || !service || !this.#isServed(service.namespace)) return;
-    const published = serviceRecords(service, this.#slicesOf(service), this.#options, dirty.endpoints);
+    const published = this.#options.shape.records(service, this.#slicesOf(service), this.#options, dirty.endpoints);
     for (const name of published.keys()) dirty.names.add(name);
   }
 
@@ -303,7 +330,7 @@ export class ClusterView {
     const waits = service?.headless === true && this.#unsynced.has('endpointslices');
     const served = service && !waits && this.#isServed(service.namespace);
     const names = served
-      ? serviceRecords(service, this.#slicesOf(service), this.#options, dirty.endpoints)
+      ? this.#options.shape.records(service, this.#slicesOf(service), this.#options, dirty.endpoints)
       : new Map<string, Contents>();
     for (const [name, contents] of names) this.#put(name, contents);
     for (const name of dirty.names) if (!names.has(name)) this.#remove(name);
@@ -314,9 +341,9 @@ export class ClusterView {
 
   #remakeNameServers(): void {
     this.#nameServersDirty = false;
-    const found = findNameServers(this.#env.localAddresses, [...this.#localSlices.values()], this.#services);
-    const rrsets = found.size === 0 ? [] : [nameServerRrset(found)];
-    this.#put('', { flags: 0, rrsets });
+    const { localAddresses } = this.#env;
+    const entries = this.#options.shape.nameServers(localAddresses, [...this.#localSlices.values()], this.#services);
+    for (const [name, contents] of entries) this.#put(name, contents);
   }
 
   #becomeSynced(): void {

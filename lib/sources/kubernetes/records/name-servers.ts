@@ -1,7 +1,7 @@
 // Which Services this server is part of: the NS names at the apex of the cluster zone. Control thread, pure.
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Service } from '../objects/service.ts';
-import { endpointName } from './service-records.ts';
+import { endpointName } from './labels.ts';
 import { serviceName, wireLabel, wireLabels } from './relative-name.ts';
 
 /**
@@ -33,4 +33,22 @@ export function findNameServers(
   }
   if (localSlices.length === 0) servers.set(wireLabel('ns') + wireLabel('dns'), localAddresses);
   return servers;
+}
+
+/**
+ * Addresses of the name server of the zone for the outside: the external addresses of the same Services; where `headless` is
+ * asked for, of a headless one its endpoints. Local addresses when no slice leads to a Service.
+ */
+export function findExternalNameServers(
+  localAddresses: readonly string[],
+  localSlices: readonly EndpointSlice[],
+  services: ReadonlyMap<string, Service>,
+  headless: boolean,
+): string[] {
+  if (localSlices.length === 0) return [...localAddresses];
+  return localSlices.flatMap((slice) => {
+    const service = services.get(`${slice.namespace}/${slice.service}`);
+    if (!service) return [];
+    return headless && service.headless ? slice.addresses.slice(0, slice.readyCount) : service.externalAddresses;
+  });
 }

@@ -5,7 +5,7 @@ import type { StoreWriter } from '../../../store/writer.ts';
 import { RRTYPE } from '../../../wire/types.ts';
 import type { Pod } from '../objects/pod.ts';
 import { POD_LABEL, toBytes, wireLabel } from './relative-name.ts';
-import { addressRrset } from './service-records.ts';
+import { addressRrset } from './name-answer.ts';
 
 export class PodNames {
   readonly #writer: StoreWriter;

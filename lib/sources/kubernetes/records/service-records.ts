@@ -2,174 +2,16 @@
 //
 // Rules: kubernetes DNS specification 1.1.0 and CoreDNS's answers, see docs/kubernetes.md.
 import { parseIpAddress } from '../../../base/ip-address.ts';
-import type { RrsetData } from '../../../store/change.ts';
-import { ENTRY_FLAG, RRSET_FORM } from '../../../store/rrset-form.ts';
-import { parseNameLower } from '../../../wire/name.ts';
-import { RRTYPE } from '../../../wire/types.ts';
+import { ENTRY_FLAG } from '../../../store/rrset-form.ts';
+import { MAX_LABEL_LENGTH, parseNameLower } from '../../../wire/name.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
-import type { Port } from '../objects/interned.ts';
 import type { Service } from '../objects/service.ts';
-import { ByteList } from './byte-list.ts';
+import { type Contents, NameAnswer, nameRrset, PSEUDO_PORTS } from './name-answer.ts';
+import { endpointLabels, endpointName, portLabels, type RecordOptions } from './labels.ts';
 import { serviceName, wireLabel, wireLabels } from './relative-name.ts';
+import { transferRrset } from './transfer-records.ts';
 
-/** What one name holds. */
-export type Contents = { readonly flags: number; readonly rrsets: readonly RrsetData[] };
-
-export type RecordOptions = {
-  /** `endpoint_pod_names`: endpoints without hostname are called like their Pods. */
-  readonly endpointPodNames: boolean;
-  /** `ignore empty_service`: a ClusterIP Service without ready endpoints does not exist. */
-  readonly ignoreEmptyService: boolean;
-};
-
-/** An endpoint port without number stands in the objects as this; it has addresses but no SRV record. */
-const NO_PORT = -1;
-const PSEUDO_PORTS: readonly Port[] = [{ name: '', protocol: '', port: NO_PORT }];
-
-/** Addresses of one name or SRV target, each once, in order of appearance. */
-class AddressSet {
-  readonly ipv4: Uint8Array[] = [];
-  readonly ipv6: Uint8Array[] = [];
-  readonly #seen = new Set<string>();
-
-  add(text: string): void {
-    if (this.#seen.has(text)) return;
-    const address = parseIpAddress(text);
-    if (!address || address.zone !== '') return;
-    this.#seen.add(text);
-    (address.bytes.length === 4 ? this.ipv4 : this.ipv6).push(address.bytes);
-  }
-
-  get isEmpty(): boolean {
-    return this.ipv4.length === 0 && this.ipv6.length === 0;
-  }
-}
-
-type Target = { readonly addresses: AddressSet; readonly ports: Set<number> };
-
-/** What is gathered for one name before its rrsets are made. */
-class NameAnswer {
-  readonly addresses = new AddressSet();
-  readonly targets = new Map<string, Target>();
-  /** Entries that the SRV weight is divided by: duplicates and ports without number count, as in CoreDNS. */
-  entries = 0;
-  /** First host name where a slice holds names instead of addresses. */
-  alias = '';
-
-  add(target: string, address: string, port: number, isName: boolean): void {
-    this.entries++;
-    if (isName) {
-      if (this.alias === '') this.alias = address;
-      return;
-    }
-    this.addresses.add(address);
-    let entry = this.targets.get(target);
-    if (!entry) {
-      entry = { addresses: new AddressSet(), ports: new Set() };
-      this.targets.set(target, entry);
-    }
-    entry.addresses.add(address);
-    if (port !== NO_PORT) entry.ports.add(port);
-  }
-
-  /** @param drop labels of the asked name that stand before the targets' common end */
-  contents(flags: number, drop: number): Contents {
-    const rrsets: RrsetData[] = [];
-    const { ipv4, ipv6 } = this.addresses;
-    if (ipv4.length > 0) rrsets.push(addressRrset(RRTYPE.A, ipv4));
-    if (ipv6.length > 0) rrsets.push(addressRrset(RRTYPE.AAAA, ipv6));
-    const srv = serviceRrset(this.targets, drop, this.entries);
-    if (srv) rrsets.push(srv);
-    if (this.addresses.isEmpty && this.alias !== '') {
-      const alias = parseNameLower(this.alias);
-      if (alias) rrsets.push(nameRrset(alias));
-    }
-    return { flags, rrsets };
-  }
-}
-
-const scratch = new ByteList();
-
-export function addressRrset(type: number, addresses: readonly Uint8Array[]): RrsetData {
-  scratch.clear();
-  for (const address of addresses) scratch.putBytes(address);
-  return { type, count: addresses.length, form: RRSET_FORM.ADDRESSES, bytes: scratch.take() };
-}
-
-function nameRrset(name: Uint8Array): RrsetData {
-  return { type: RRTYPE.CNAME, count: 1, form: RRSET_FORM.NAME, bytes: name };
-}
-
-const MAX_TARGETS = 0xffff;
-const MAX_PER_TARGET = 255;
-
-/** See `RRSET_FORM.SERVICE`; undefined when no target has a port. */
-function serviceRrset(targets: ReadonlyMap<string, Target>, drop: number, entries: number): RrsetData | undefined {
-  const weight = Math.max(1, Math.floor(100 / entries));
-  scratch.clear();
-  scratch.putByte(drop);
-  scratch.putByte(0);
-  scratch.putShort(0);
-  let targetCount = 0;
-  let records = 0;
-  for (const [prefix, { addresses, ports }] of targets) {
-    if (ports.size === 0 || targetCount === MAX_TARGETS || records + MAX_PER_TARGET > MAX_TARGETS) continue;
-    targetCount++;
-    putTarget(prefix, ports, weight, addresses);
-    records += Math.min(ports.size, MAX_PER_TARGET);
-  }
-  if (records === 0) return undefined;
-  scratch.setShort(2, targetCount);
-  return { type: RRTYPE.SRV, count: records, form: RRSET_FORM.SERVICE, bytes: scratch.take() };
-}
-
-function putTarget(prefix: string, ports: ReadonlySet<number>, weight: number, addresses: AddressSet): void {
-  scratch.putByte(prefix.length);
-  scratch.putBytes(Buffer.from(prefix, 'latin1'));
-  scratch.putByte(Math.min(ports.size, MAX_PER_TARGET));
-  let written = 0;
-  for (const port of ports) {
-    if (written++ === MAX_PER_TARGET) break;
-    scratch.putShort(weight);
-    scratch.putShort(port);
-  }
-  for (const family of [addresses.ipv4, addresses.ipv6]) {
-    scratch.putByte(Math.min(family.length, MAX_PER_TARGET));
-    for (const address of family.slice(0, MAX_PER_TARGET)) scratch.putBytes(address);
-  }
-}
-
-/** NS names below the zone with their addresses; see `RRSET_FORM.NAME_SERVERS`. */
-export function nameServerRrset(servers: ReadonlyMap<string, readonly string[]>): RrsetData {
-  scratch.clear();
-  scratch.putByte(0);
-  scratch.putByte(0);
-  scratch.putShort(servers.size);
-  const noPorts = new Set<number>();
-  for (const [name, texts] of servers) {
-    const addresses = new AddressSet();
-    for (const text of texts) addresses.add(text);
-    putTarget(name, noPorts, 0, addresses);
-  }
-  return { type: RRTYPE.NS, count: servers.size, form: RRSET_FORM.NAME_SERVERS, bytes: scratch.take() };
-}
-
-/**
- * The label an endpoint is known by: its hostname, else its Pod's name where asked for, else its address with dashes.
- * May hold dots (a Pod's name): then it is only a target, never a name of its own.
- */
-export function endpointName(slice: EndpointSlice, i: number, podNames: boolean): string {
-  const hostname = slice.hostnames[i] ?? '';
-  if (hostname !== '') return hostname;
-  const target = podNames ? (slice.targetNames[i] ?? '') : '';
-  if (target !== '' && target.length < 64) return target;
-  const dashed = slice.addresses[i]!.replace(/[.:]/g, '-');
-  return dashed.endsWith('-') ? `${dashed}0` : dashed;
-}
-
-function portKey(port: Port): string {
-  return wireLabel(`_${port.name}`) + wireLabel(`_${port.protocol === '' ? 'TCP' : port.protocol}`);
-}
+const PIN_LABELS = wireLabel('pin') + wireLabel('_zone');
 
 /**
  * All names of a Service: its own, its ports', its endpoints'. Empty when the Service does not exist for DNS.
@@ -187,14 +29,30 @@ export function serviceRecords(
   const base = serviceName(service.namespace, service.name);
   if (service.type === 'ExternalName') {
     const target = externalTarget(service.externalName);
-    if (target) names.set(base, { flags: ENTRY_FLAG.SERVICE | ENTRY_FLAG.EXTERNAL_NAME, rrsets: [nameRrset(target)] });
-    return names;
+    if (!target) return names;
+    const rrsets = [nameRrset(target)];
+    names.set(base, { flags: ENTRY_FLAG.SERVICE | ENTRY_FLAG.EXTERNAL_NAME, rrsets });
+    return options.transfer ? addTransfer(names, base, service, slices, options) : names;
   }
   if (!service.headless && options.ignoreEmptyService && slices.every((slice) => slice.readyCount === 0)) return names;
   if (service.headless) addHeadless(names, base, slices, options);
   else addClusterIp(names, base, service);
   if (names.size === 0) return names;
   addEndpoints(names, base, slices, options, touched);
+  return options.transfer ? addTransfer(names, base, service, slices, options) : names;
+}
+
+/** Keeps the Service's part of a zone transfer beside its own records. */
+function addTransfer(
+  names: Map<string, Contents>,
+  base: string,
+  service: Service,
+  slices: readonly EndpointSlice[],
+  options: RecordOptions,
+): Map<string, Contents> {
+  const own = names.get(base);
+  const rrset = transferRrset(service, slices, options);
+  if (own && rrset) names.set(base, { flags: own.flags, rrsets: [...own.rrsets, rrset] });
   return names;
 }
 
@@ -211,7 +69,7 @@ function addClusterIp(names: Map<string, Contents>, base: string, service: Servi
   for (const port of service.ports.length === 0 ? PSEUDO_PORTS : service.ports) {
     let named: NameAnswer | undefined;
     if (port.name !== '') {
-      const key = portKey(port);
+      const key = portLabels(port);
       named = byPort.get(key) ?? new NameAnswer();
       byPort.set(key, named);
     }
@@ -224,7 +82,8 @@ function addClusterIp(names: Map<string, Contents>, base: string, service: Servi
   for (const [key, answer] of byPort) names.set(key + base, answer.contents(ENTRY_FLAG.PORT, 2));
 }
 
-function addHeadless(
+/** Names of a headless Service: its own and its ports', none without a ready endpoint. */
+export function addHeadless(
   names: Map<string, Contents>,
   base: string,
   slices: readonly EndpointSlice[],
@@ -237,17 +96,18 @@ function addHeadless(
     for (const port of slice.ports.length === 0 ? PSEUDO_PORTS : slice.ports) {
       let named: NameAnswer | undefined;
       if (port.name !== '') {
-        const key = portKey(port);
+        const key = portLabels(port);
         named = byPort.get(key) ?? new NameAnswer();
         byPort.set(key, named);
       }
       for (let i = 0; i < slice.readyCount; i++) {
-        const target = wireLabels(endpointName(slice, i, options.endpointPodNames));
+        const target = endpointLabels(slice, i, options);
         own.add(target, slice.addresses[i]!, port.port, isName);
         named?.add(target, slice.addresses[i]!, port.port, isName);
       }
     }
   }
+  if (options.zonal) addZones(names, base, slices, options);
   // Without a ready endpoint the name does not exist (DNS specification 1.1.0, section 2.4.1).
   if (own.entries === 0) return;
   names.set(base, own.contents(ENTRY_FLAG.SERVICE | ENTRY_FLAG.HEADLESS, 0));
@@ -256,7 +116,38 @@ function addHeadless(
   }
 }
 
-function addEndpoints(
+/**
+ * `<zone>.pin._zone.<service>`: the endpoints of each topology zone; and `pin._zone.<service>` without records, which says
+ * that the Service has such names at all. Neither can be asked for under its own name by other rules: the one has six labels
+ * or more, the other no underscore in front.
+ */
+function addZones(
+  names: Map<string, Contents>,
+  base: string,
+  slices: readonly EndpointSlice[],
+  options: RecordOptions,
+): void {
+  const pin = PIN_LABELS + base;
+  names.set(pin, { flags: ENTRY_FLAG.ZONAL, rrsets: [] });
+  const byZone = new Map<string, NameAnswer>();
+  for (const slice of slices) {
+    const isName = slice.addressType === 'FQDN';
+    for (const port of slice.ports.length === 0 ? PSEUDO_PORTS : slice.ports) {
+      for (let i = 0; i < slice.readyCount; i++) {
+        const zone = slice.zones[i] ?? '';
+        if (zone === '' || !zone.split('.').every((label) => label.length > 0 && label.length <= MAX_LABEL_LENGTH))
+          continue;
+        const answer = byZone.get(zone) ?? new NameAnswer();
+        byZone.set(zone, answer);
+        answer.add(endpointLabels(slice, i, options), slice.addresses[i]!, port.port, isName);
+      }
+    }
+  }
+  for (const [zone, answer] of byZone) names.set(wireLabels(zone) + pin, answer.contents(ENTRY_FLAG.ZONAL, 0));
+}
+
+/** Names of the Service's endpoints; `touched` as in `serviceRecords`. */
+export function addEndpoints(
   names: Map<string, Contents>,
   base: string,
   slices: readonly EndpointSlice[],
@@ -270,10 +161,11 @@ function addEndpoints(
     for (let i = 0; i < slice.readyCount; i++) {
       const name = endpointName(slice, i, options.endpointPodNames);
       if (name.includes('.') || (touched && !touched.has(name))) continue;
-      const answer = byEndpoint.get(name) ?? new NameAnswer();
-      byEndpoint.set(name, answer);
+      const labels = endpointLabels(slice, i, options);
+      const answer = byEndpoint.get(labels) ?? new NameAnswer();
+      byEndpoint.set(labels, answer);
       for (const port of ports) answer.add('', slice.addresses[i]!, port.port, isName);
     }
   }
-  for (const [name, answer] of byEndpoint) names.set(wireLabel(name) + base, answer.contents(ENTRY_FLAG.ENDPOINT, 0));
+  for (const [labels, answer] of byEndpoint) names.set(labels + base, answer.contents(ENTRY_FLAG.ENDPOINT, 0));
 }

@@ -1,7 +1,9 @@
 // A cluster in memory: raw objects in, answers of the kubernetes plugin out, without sockets or threads.
 import { ManualClock } from '../../../../lib/base/clock.ts';
+import { parseIpAddress } from '../../../../lib/base/ip-address.ts';
 import { createLogger } from '../../../../lib/base/log.ts';
 import { Answer } from '../../../../lib/chain/answer.ts';
+import { BlockOffers } from '../../../../lib/chain/block-offers.ts';
 import { finish } from '../../../../lib/chain/finish.ts';
 import { Outcome, type Result } from '../../../../lib/chain/outcome.ts';
 import type { Env, Handler } from '../../../../lib/chain/plugin.ts';
@@ -15,7 +17,8 @@ import { trimEndpointSlice } from '../../../../lib/sources/kubernetes/objects/en
 import { trimNamespace } from '../../../../lib/sources/kubernetes/objects/namespace.ts';
 import { trimPod } from '../../../../lib/sources/kubernetes/objects/pod.ts';
 import { trimService } from '../../../../lib/sources/kubernetes/objects/service.ts';
-import { ClusterView, type ViewOptions } from '../../../../lib/sources/kubernetes/records/cluster-view.ts';
+import { ClusterTrees, type TreeOptions } from '../../../../lib/sources/kubernetes/cluster-trees.ts';
+import { trimServiceImport } from '../../../../lib/sources/kubernetes/objects/service-import.ts';
 import { createStoreMemory } from '../../../../lib/store/layout.ts';
 import { StoreReader } from '../../../../lib/store/reader.ts';
 import { StoreWriter } from '../../../../lib/store/writer.ts';
@@ -37,37 +40,52 @@ export type Reply = {
   additional: string[];
 };
 
-const VIEW: ViewOptions = {
+const VIEW: TreeOptions = {
   endpointPodNames: false,
   ignoreEmptyService: false,
   pods: 'disabled',
   namespaces: [],
   reverse: true,
   endpoints: true,
+  zonal: false,
+  transfer: false,
+  trees: {},
 };
+
+/** Zones of a test cluster; `clusterset.local.` is served from imports where these are asked for. */
+const ZONES = ['cluster.local.', 'clusterset.local.', 'in-addr.arpa.', 'ip6.arpa.'];
 
 export class TestCluster {
   readonly writer: StoreWriter;
+  readonly reader: StoreReader;
   readonly tree: number;
-  readonly view: ClusterView;
+  readonly trees: TreeOptions['trees'];
+  readonly view: ClusterTrees;
+  readonly offers: BlockOffers = new BlockOffers();
   readonly #clock = new ManualClock();
   readonly #deferred: (() => void)[] = [];
   readonly #objects = new Map<string, ObjectIdentity>();
   readonly #handler: Handler;
+  readonly env: Env;
   /** Names asked of the rest of the server, with what it says. */
   readonly outside: Map<string, (query: Query, answer: Answer) => Result> = new Map();
 
+  /** `more`: further trees to fill. */
   constructor(
-    view: Partial<ViewOptions> = {},
+    view: Partial<TreeOptions> = {},
     options: Partial<KubernetesOptions> = {},
     localAddresses: string[] = [],
+    more: readonly ('imports' | 'external' | 'clients')[] = [],
   ) {
     const memory = createStoreMemory({ arenaBytes: 2 ** 26 });
     this.writer = new StoreWriter(memory);
     this.tree = this.writer.openTree();
+    this.reader = new StoreReader(memory, 0);
+    this.trees = Object.fromEntries(more.map((part) => [part, this.writer.openTree()]));
+    const { trees } = this;
     const log = createLogger({ sink: () => undefined });
-    this.view = new ClusterView(
-      { ...VIEW, ...view },
+    this.view = new ClusterTrees(
+      { ...VIEW, ...view, trees },
       {
         writer: this.writer,
         tree: this.tree,
@@ -79,13 +97,14 @@ export class TestCluster {
         onProgrammed: () => undefined,
       },
     );
-    const zones = ['cluster.local.', 'in-addr.arpa.', 'ip6.arpa.'];
+    const zones = trees.imports === undefined ? ZONES.filter((zone) => !zone.startsWith('clusterset')) : ZONES;
     const env = {
       next: (_query: Query, answer: Answer) => {
         answer.fail(RCODE.REFUSED);
         return Outcome.FAILED;
       },
-      store: new StoreReader(memory, 0),
+      store: this.reader,
+      offers: this.offers,
       clock: this.#clock,
       log,
       resolve: (query: Query, name: Uint8Array, _type: number, into: Answer) => {
@@ -103,13 +122,21 @@ export class TestCluster {
         return Outcome.FAILED;
       },
     } as unknown as Env;
+    this.env = env;
     this.#handler = createKubernetesHandler(
       {
         tree: this.tree,
-        zones: zones.map((zone) => ({ zone, isReverse: zone.endsWith('arpa.') })),
+        trees,
+        zones: zones.map((zone) => ({
+          zone,
+          isReverse: zone.endsWith('arpa.'),
+          isMulticluster: zone === 'clusterset.local.',
+        })),
         primaryZone: 'cluster.local.',
         ttlSeconds: 5,
         pods: view.pods ?? 'disabled',
+        zonal: view.zonal ?? false,
+        hostSearch: [],
         fallthrough: undefined,
         ...options,
       },
@@ -123,6 +150,7 @@ export class TestCluster {
     this.view.serviceSink.synced();
     this.view.sliceSink.synced();
     this.view.podSink.synced();
+    this.view.importSink.synced();
     return this.settle();
   }
 
@@ -150,8 +178,10 @@ export class TestCluster {
         return this.#feed(raw, trimService(raw), this.view.serviceSink, isGone);
       case 'EndpointSlice':
         return this.#feed(raw, trimEndpointSlice(raw), this.view.sliceSink, isGone);
+      case 'ServiceImport':
+        return this.#feed(raw, trimServiceImport(raw), this.view.importSink, isGone);
       default:
-        return this.#feed(raw, trimPod(raw), this.view.podSink, isGone);
+        return this.#feed(raw, trimPod(raw, true), this.view.podSink, isGone);
     }
   }
 
@@ -167,14 +197,11 @@ export class TestCluster {
     sink.upsert(trimmed.object, previous);
   }
 
-  async ask(name: string, type: string): Promise<Reply> {
-    const packet = encodeQuery({ name, type });
-    const query = new Query();
-    query.parse(packet, 0, packet.length);
-    query.sizeLimit = 65_535;
+  async ask(name: string, type: string, handler: Handler = this.#handler): Promise<Reply> {
+    const query = makeQuery(name, type);
     const answer = new Answer();
     answer.begin(query);
-    await this.#handler(query, answer);
+    await handler(query, answer);
     const length = finish(query, answer);
     const reply = decodeMessage(answer.bytes.subarray(answer.base, answer.base + length));
     return {
@@ -187,21 +214,21 @@ export class TestCluster {
   }
 
   /** The answer in one line: records of the answer section without owner, TTL and class; else the kind of negative answer. */
-  async short(name: string, type: string): Promise<string> {
-    const { rcode, answer, authority } = await this.ask(name, type);
+  async short(name: string, type: string, handler: Handler = this.#handler): Promise<string> {
+    const { rcode, answer, authority } = await this.ask(name, type, handler);
     if (rcode !== 'NOERROR') return rcode;
     if (answer.length === 0) return authority.length > 0 ? 'NODATA' : 'EMPTY';
     return answer.map((record) => record.split(/\s+/).slice(4).join(' ')).join(', ');
   }
 
   /** Records in the store, for comparing two histories. */
-  dump(): Map<string, string> {
+  dump(tree: number = this.tree): Map<string, string> {
     const dump = new Map<string, string>();
-    this.writer.forEach(this.tree, (entry) => {
+    this.writer.forEach(tree, (entry) => {
       const { reader } = this.writer;
       const at = reader.nameAt(entry);
       const name = Buffer.from(reader.bytes.slice(at, at + reader.nameLength(entry))).toString('latin1');
-      const copy = this.writer.get(this.tree, Buffer.from(name, 'latin1'));
+      const copy = this.writer.get(tree, Buffer.from(name, 'latin1'));
       dump.set(
         name,
         JSON.stringify([
@@ -220,6 +247,18 @@ function textOf(name: Uint8Array): string {
     text += `${Buffer.from(name.subarray(at + 1, at + 1 + name[at]!)).toString('latin1')}.`;
   }
   return text === '' ? '.' : text;
+}
+
+/** A query as the loop hands it to a chain. */
+export function makeQuery(name: string, type: string, from = '127.0.0.1'): Query {
+  const packet = encodeQuery({ name, type });
+  const query = new Query();
+  query.parse(packet, 0, packet.length);
+  query.sizeLimit = 65_535;
+  const address = parseIpAddress(from)!.bytes;
+  query.clientAddress.set(address);
+  query.family = address.length === 4 ? 4 : 6;
+  return query;
 }
 
 export const namespace = (name: string): RawObject => ({ kind: 'Namespace', metadata: { name } });

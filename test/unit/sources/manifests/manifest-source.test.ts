@@ -173,7 +173,13 @@ test('a folder that goes away keeps its objects, with one log line', async (t) =
 
 test('a folder that is missing at the start is an error FILE', (t) => {
   const env = { clock: new ManualClock(), log: createLogger({ sink: () => undefined }) };
-  const open = () => startManifests('/nonexistent', { endpoints: true, pods: 'disabled' }, {} as never, env);
+  const open = () =>
+    startManifests(
+      '/nonexistent',
+      { endpoints: true, pods: 'disabled', zonal: false, podLabels: false, trees: {} },
+      {} as never,
+      env,
+    );
   t.throws(open, { instanceOf: ConfigError, code: 'FILE', message: /manifests \/nonexistent/ });
 });
 

@@ -1,11 +1,11 @@
 // SRV and NS answers with their glue, and PTR answers: the store's forms turned into records. Worker.
-import type { Answer } from '../../chain/answer.ts';
-import type { Query } from '../../chain/query.ts';
-import type { StoreReader } from '../../store/reader.ts';
-import { PTR_KIND } from '../../store/rrset-form.ts';
-import { MAX_NAME_LENGTH } from '../../wire/name.ts';
-import { SECTION } from '../../wire/record-index.ts';
-import { RRTYPE } from '../../wire/types.ts';
+import type { StoreReader } from '../store/reader.ts';
+import { PTR_KIND } from '../store/rrset-form.ts';
+import { MAX_NAME_LENGTH } from '../wire/name.ts';
+import { SECTION } from '../wire/record-index.ts';
+import { RRTYPE } from '../wire/types.ts';
+import type { Answer } from './answer.ts';
+import type { Query } from './query.ts';
 
 const MAX_POINTER = 0x3fff;
 
@@ -19,6 +19,7 @@ const targetName = new Uint8Array(MAX_NAME_LENGTH + 1);
  * zone as the client spelled it.
  *
  * @param zoneLabel index of the zone's first label in the asked name
+ * @param firstLabel index of the label that the stored labels stand in front of: 0 but for names that are a selection
  */
 export function addServiceRecords(
   query: Query,
@@ -27,10 +28,11 @@ export function addServiceRecords(
   rrset: number,
   zoneLabel: number,
   ttlSeconds: number,
+  firstLabel = 0,
 ): void {
   const { bytes } = store;
   const start = store.bytesAt(rrset);
-  const tailAt = query.labelAt[bytes[start]!]!;
+  const tailAt = query.labelAt[bytes[start]! + firstLabel]!;
   const zoneAt = query.labelAt[zoneLabel]!;
   const isNameServers = store.rrsetType(rrset) === RRTYPE.NS;
   const targets = (bytes[start + 2]! << 8) | bytes[start + 3]!;

@@ -1,0 +1,93 @@
+// Pods by their address, so that a worker can tell whose query it holds (metadata, autopath). Control thread.
+//
+// A tree of its own: one entry per address, its name the address in hexadecimal digits, see client-name.ts.
+import { parseIpAddress, unmapIpv4 } from '../../../base/ip-address.ts';
+import { clientName } from '../../../store/client-name.ts';
+import { ENTRY_FLAG, POD_TYPE, RRSET_FORM } from '../../../store/rrset-form.ts';
+import type { StoreWriter } from '../../../store/writer.ts';
+import type { Pod } from '../objects/pod.ts';
+import { ByteList } from './byte-list.ts';
+
+const MAX_LABELS = 255;
+const MAX_SHARERS = 0xffff;
+const scratch = new ByteList();
+
+export class PodClients {
+  readonly #writer: StoreWriter;
+  readonly #tree: number;
+  /** Pods of each address: one, or all that share it (host network, an address given out again). */
+  readonly #pods = new Map<string, Pod | readonly Pod[]>();
+
+  constructor(writer: StoreWriter, tree: number) {
+    this.#writer = writer;
+    this.#tree = tree;
+  }
+
+  /** @throws StoreFullError when the store has no room */
+  change(now: Pod | undefined, before: Pod | undefined): void {
+    const old = before && keyOf(before.podIp);
+    const key = now && keyOf(now.podIp);
+    if (old !== undefined) this.#forget(old, before!, key === old ? now : undefined);
+    else if (key === undefined) return;
+    if (key !== undefined && key !== old) this.#learn(key, now!);
+    if (old !== undefined) this.#publish(old);
+    if (key !== undefined && key !== old) this.#publish(key);
+  }
+
+  #podsAt(key: string): readonly Pod[] {
+    const known = this.#pods.get(key);
+    if (known === undefined) return [];
+    return Array.isArray(known) ? known : [known as Pod];
+  }
+
+  #set(key: string, pods: readonly Pod[]): void {
+    if (pods.length === 0) this.#pods.delete(key);
+    else this.#pods.set(key, pods.length === 1 ? pods[0]! : pods);
+  }
+
+  #learn(key: string, pod: Pod): void {
+    this.#set(key, [...this.#podsAt(key), pod]);
+  }
+
+  #forget(key: string, pod: Pod, successor: Pod | undefined): void {
+    const rest = this.#podsAt(key).filter((other) => other.key !== pod.key);
+    this.#set(key, successor ? [...rest, successor] : rest);
+  }
+
+  #publish(key: string): void {
+    const pods = this.#podsAt(key);
+    const name = clientName(Buffer.from(key, 'latin1'));
+    if (pods.length === 0) {
+      this.#writer.remove(this.#tree, name);
+      return;
+    }
+    const bytes = pods.length === 1 ? encodePod(pods[0]!) : new Uint8Array(0);
+    const flags =
+      pods.length === 1 && pods[0]!.clusterSearch ? ENTRY_FLAG.POD | ENTRY_FLAG.CLUSTER_SEARCH : ENTRY_FLAG.POD;
+    const count = Math.min(pods.length, MAX_SHARERS);
+    this.#writer.put(this.#tree, name, flags, [{ type: POD_TYPE, count, form: RRSET_FORM.POD, bytes }]);
+  }
+}
+
+/** Bytes of the address as text, IPv4 inside IPv6 as IPv4: that is how packets of either kind arrive. */
+function keyOf(text: string): string | undefined {
+  const address = text === '' ? undefined : parseIpAddress(text);
+  return address && Buffer.from(unmapIpv4(address.bytes)).toString('latin1');
+}
+
+function encodePod(pod: Pod): Uint8Array {
+  scratch.clear();
+  putText(pod.namespace, false);
+  putText(pod.name, false);
+  const labels = Math.min(MAX_LABELS, pod.labels.length / 2);
+  scratch.putByte(labels);
+  for (const text of pod.labels.slice(0, 2 * labels)) putText(text, true);
+  return scratch.take();
+}
+
+function putText(text: string, isLong: boolean): void {
+  const bytes = Buffer.from(text);
+  if (isLong) scratch.putShort(bytes.length);
+  else scratch.putByte(bytes.length);
+  scratch.putBytes(bytes);
+}
