@@ -34,6 +34,8 @@ export class ZoneAnswers {
   readonly #renamed = new Uint8Array(MAX_NAME_LENGTH + 1);
   /** A wildcard stood in for the question's name: that nothing closer exists is proved at the end. */
   #isExpanded = false;
+  /** Where the closest encloser starts in the question's name then. */
+  #encloserLabel = 0;
 
   /** @param fallthrough zones whose missing names are the next plugin's */
   constructor(env: Pick<Env, 'store' | 'resolve'>, plugin: string, fallthrough: ZoneTable | undefined) {
@@ -107,7 +109,7 @@ export class ZoneAnswers {
         const rrset = this.#findRrset(lookup.entry, qtype);
         if (rrset !== 0) return this.#addFound(query, answer, name, nameAt, zoneLabel, rrset);
         const alias = this.#store.findRrset(lookup.entry, RRTYPE.CNAME);
-        if (alias === 0) return this.#denyType(query, answer, name, label, zoneLabel);
+        if (alias === 0) return this.#denyType(query, answer, name, label, zoneLabel, found);
         this.#addWithSignatures(query, answer, SECTION.ANSWER, lookup.entry, alias, nameAt, name);
         target.set(this.#store.bytes, this.#store.bytesAt(alias) + 6);
       }
@@ -120,7 +122,7 @@ export class ZoneAnswers {
       found = lookup.run(
         target,
         label,
-        label === 0 ? 0 : relativeNameHash(lookup.tree, target.name, 0, target.labelAt[label]!),
+        label === 0 ? 0 : relativeNameHash(lookup.tree, target.name, 0, target.labelAt[label]),
       );
       if (found === FOUND.NONE || found === FOUND.WILDCARD)
         return this.#aliases.follow(query, answer, target, zoneLabel);
@@ -187,7 +189,7 @@ export class ZoneAnswers {
     if (!query.dnssecOk) return;
     this.#records.addSignaturesOf(answer, SECTION.AUTHORITY, apex, type, ownerAt, query, zoneLabel);
     this.#denial.begin();
-    if (this.#isExpanded) this.#denial.addNoCloser(answer, query, zoneLabel);
+    if (this.#isExpanded) this.#denial.addNoCloser(answer, query, zoneLabel, this.#encloserLabel);
   }
 
   /** The name belongs to another zone: NS records of the cut with glue below it (RFC 1034 section 4.3.2 step 3b). */
@@ -206,7 +208,7 @@ export class ZoneAnswers {
       } else {
         // That there is no DS must be proved (RFC 4035 section 3.1.4.1).
         this.#denial.begin();
-        this.#denial.addNoType(answer, entry, name, zoneLabel);
+        this.#denial.addNoType(answer, entry, name, label, zoneLabel, -1);
       }
     }
     records.addTargetAddresses(answer, SECTION.AUTHORITY, RRTYPE.NS, 0, name, label, zoneLabel, query.dnssecOk);
@@ -222,9 +224,19 @@ export class ZoneAnswers {
   }
 
   /** NODATA: the name, or the wildcard it is answered from, has no records of the type. */
-  #denyType(query: Query, answer: Answer, name: LabelledName, nameLabel: number, zoneLabel: number): Outcome {
+  #denyType(
+    query: Query,
+    answer: Answer,
+    name: LabelledName,
+    nameLabel: number,
+    zoneLabel: number,
+    found: Found,
+  ): Outcome {
     this.addAuthority(query, answer, zoneLabel, RRTYPE.SOA);
-    if (query.dnssecOk) this.#denial.addNoType(answer, this.#lookup.entry, name, nameLabel);
+    if (query.dnssecOk) {
+      const encloserLabel = found === FOUND.WILDCARD ? this.#encloserLabel : -1;
+      this.#denial.addNoType(answer, this.#lookup.entry, name, 0, nameLabel, encloserLabel);
+    }
     return Outcome.ANSWERED;
   }
 
@@ -260,7 +272,8 @@ export class ZoneAnswers {
   /** Only the question's own name is answered from a wildcard here: behind an alias the whole server is asked. */
   #noteWildcard(query: Query): void {
     this.#isExpanded = true;
-    query.metadata?.set('zone/wildcard', `*.${formatName(query.name, query.labelAt[this.#lookup.label]!)}`);
+    this.#encloserLabel = this.#lookup.label;
+    query.metadata?.set('zone/wildcard', `*.${formatName(query.name, query.labelAt[this.#lookup.label])}`);
   }
 }
 

@@ -6,6 +6,7 @@ import { type LabelledName, ScratchName, type ZoneLookup } from '../store/zone-l
 import { SECTION } from '../wire/record-index.ts';
 import { RRTYPE } from '../wire/types.ts';
 import type { Answer } from './answer.ts';
+import { ZoneHashedDenial } from './zone-hashed-denial.ts';
 import type { ZoneRecords } from './zone-records.ts';
 
 const LONGEST_NAME = 256;
@@ -15,13 +16,14 @@ const MAX_LABELS = 128;
 const MAX_PROOFS = 4;
 
 /**
- * In all methods `name` is what was looked up last, and the zone starts at its label `zoneLabel`. A zone without NSEC records
- * gets no proof.
+ * In all methods `name` is what was looked up last, and the zone starts at its label `zoneLabel`. A zone with NSEC3 records is
+ * proved by those, one without either by nothing.
  */
 export class ZoneDenial {
   readonly #store: StoreReader;
   readonly #lookup: ZoneLookup;
   readonly #records: ZoneRecords;
+  readonly #hashed: ZoneHashedDenial;
   readonly #owner = new ScratchName();
   readonly #wildcard = new ScratchName();
   readonly #bytes = new Uint8Array(LONGEST_NAME);
@@ -34,15 +36,30 @@ export class ZoneDenial {
     this.#store = store;
     this.#lookup = lookup;
     this.#records = records;
+    this.#hashed = new ZoneHashedDenial(store, lookup, records);
   }
 
   /** Before the first proof of an answer. */
   begin(): void {
     this.#count = 0;
+    this.#hashed.begin();
   }
 
-  /** The name of `entry` has no records of the type: its own NSEC lists those it has (RFC 4035 section 3.1.3.1). */
-  addNoType(answer: Answer, entry: number, name: LabelledName, zoneLabel: number): void {
+  /**
+   * The name of `entry` has no records of the type: its own NSEC lists those it has (RFC 4035 section 3.1.3.1).
+   *
+   * @param label where the denied name starts in `name`
+   * @param encloserLabel where the closest encloser starts when `entry` is a wildcard, else -1
+   */
+  addNoType(
+    answer: Answer,
+    entry: number,
+    name: LabelledName,
+    label: number,
+    zoneLabel: number,
+    encloserLabel: number,
+  ): void {
+    if (this.#isHashed) this.#hashed.addNoType(answer, entry, name, label, zoneLabel, encloserLabel);
     if ((this.#lookup.flags & ZONE_FLAG.NSEC) === 0) return;
     if (this.#store.findRrset(entry, RRTYPE.NSEC) !== 0) {
       this.#addAt(answer, entry, name, zoneLabel);
@@ -58,6 +75,7 @@ export class ZoneDenial {
    * @param encloserLabel where the closest encloser starts in `name`
    */
   addNoName(answer: Answer, name: LabelledName, zoneLabel: number, encloserLabel: number): void {
+    if (this.#isHashed) this.#hashed.addNoName(answer, name, zoneLabel, encloserLabel);
     if ((this.#lookup.flags & ZONE_FLAG.NSEC) === 0) return;
     this.#addCovering(answer, name, name, zoneLabel);
     const bytes = this.#bytes;
@@ -72,8 +90,14 @@ export class ZoneDenial {
   }
 
   /** No name closer than the wildcard exists (RFC 4035 section 3.1.3.3). */
-  addNoCloser(answer: Answer, name: LabelledName, zoneLabel: number): void {
+  addNoCloser(answer: Answer, name: LabelledName, zoneLabel: number, encloserLabel: number): void {
+    if (this.#isHashed) this.#hashed.addNoCloser(answer, name, zoneLabel, encloserLabel);
     if ((this.#lookup.flags & ZONE_FLAG.NSEC) !== 0) this.#addCovering(answer, name, name, zoneLabel);
+  }
+
+  /** NSEC records win in a zone that is being moved from one to the other. */
+  get #isHashed(): boolean {
+    return (this.#lookup.flags & (ZONE_FLAG.NSEC | ZONE_FLAG.NSEC3)) === ZONE_FLAG.NSEC3;
   }
 
   #addAt(answer: Answer, entry: number, zone: LabelledName, zoneLabel: number): void {

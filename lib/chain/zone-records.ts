@@ -17,6 +17,8 @@ const RECORD_OVERHEAD = 270;
 /** Targets whose addresses are told apart within one answer; further ones may repeat. */
 const MAX_TARGETS = 64;
 const LONGEST_NAME = 256;
+/** Any bytes will do. */
+const NO_LAYOUT = new Uint8Array(0);
 
 export class ZoneRecords {
   readonly #store: StoreReader;
@@ -143,8 +145,8 @@ export class ZoneRecords {
   #putRdata(answer: Answer, type: number, at: number, length: number): void {
     const { bytes } = this.#store;
     const end = at + length;
-    const layout = findLayout(type, CLASS.IN);
-    for (let i = 0; layout !== undefined && i < layout.length; i++) {
+    const layout = findLayout(type, CLASS.IN) ?? NO_LAYOUT;
+    for (let i = 0; i < layout.length; i++) {
       const step = layout[i]!;
       if (step === LAYOUT.COMPRESSIBLE_NAME) {
         answer.writeName(bytes, at);

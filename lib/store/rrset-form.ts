@@ -52,6 +52,9 @@ export const ABSOLUTE = 255;
 /** Type of the rrset that is no rrset: reserved in the protocol, so that no lookup for records may ask for it. */
 export const ZONE_ORDER_TYPE = 0;
 
+/** The same for the owners of NSEC3 records alone; the type is reserved too. */
+export const HASHED_ORDER_TYPE = 0xffff;
+
 /** Words of a ZONE rrset. */
 export const ZONE_WORD = {
   /** Tree with the zone's names, relative to the zone. */

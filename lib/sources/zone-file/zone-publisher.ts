@@ -4,7 +4,7 @@ import type { StoreWriter } from '../../store/writer.ts';
 import { applyChanges, type RrsetData } from '../../store/change.ts';
 import { TREE_STATE } from '../../store/layout.ts';
 import { relativeNameHash } from '../../store/name-hash.ts';
-import { RRSET_FORM, ZONE_FLAG, ZONE_ORDER_TYPE, ZONE_WORD } from '../../store/rrset-form.ts';
+import { HASHED_ORDER_TYPE, RRSET_FORM, ZONE_FLAG, ZONE_ORDER_TYPE, ZONE_WORD } from '../../store/rrset-form.ts';
 import { RRTYPE } from '../../wire/types.ts';
 import { sortInSlices } from './sort-in-slices.ts';
 import type { ZoneContents } from './zone-contents.ts';
@@ -123,17 +123,22 @@ export class ZonePublisher {
     for (const { name } of slice) names.push(name);
   }
 
-  /** Handles of all names in the order they were put. */
+  /** Handles of all names in the order they were put, and those of the owners of NSEC3 records. */
   async #makeOrder(tree: number, names: readonly Uint8Array[]): Promise<RrsetData[]> {
-    if (names.length === 0) return [];
     const { reader } = this.#writer;
     const handles = new Int32Array(names.length);
+    const hashed: number[] = [];
     for (let i = 0; i < names.length; i++) {
       const name = names[i]!;
-      handles[i] = reader.find(tree, name, 0, name.length, relativeNameHash(tree, name));
+      const entry = reader.find(tree, name, 0, name.length, relativeNameHash(tree, name));
+      handles[i] = entry;
+      if (name.length === HASHED_NAME_LENGTH && reader.findRrset(entry, RRTYPE.NSEC3) !== 0) hashed.push(entry);
       if ((i + 1) % (NAMES_PER_SLICE * 5) === 0) await this.#pause();
     }
-    return [{ type: ZONE_ORDER_TYPE, count: 1, form: RRSET_FORM.ZONE_ORDER, bytes: new Uint8Array(handles.buffer) }];
+    return [
+      makeOrderRrset(ZONE_ORDER_TYPE, handles),
+      makeOrderRrset(HASHED_ORDER_TYPE, Int32Array.from(hashed)),
+    ].filter(({ bytes }) => bytes.length > 0);
   }
 
   #putZone(origin: Uint8Array, { words }: Version): void {
@@ -157,6 +162,12 @@ export class ZonePublisher {
 }
 const MAX_CLEANING_TURNS = 10_000;
 const EMPTY = new Uint8Array(0);
+/** One label of a hash in base 32. */
+const HASHED_NAME_LENGTH = 33;
+
+function makeOrderRrset(type: number, handles: Int32Array): RrsetData {
+  return { type, count: 1, form: RRSET_FORM.ZONE_ORDER, bytes: new Uint8Array(handles.buffer) };
+}
 
 function denialFlags(apex: readonly RrsetData[]): number {
   const has = (type: number): boolean => apex.some((rrset) => rrset.type === type);
