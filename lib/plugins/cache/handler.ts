@@ -11,7 +11,7 @@ import { EDE, RCODE } from '../../wire/types.ts';
 import { CacheTable, STORED, type StoredAnswer, hashKey } from './cache-table.ts';
 import { KIND, type Kind, classify, isAnswering } from './classify.ts';
 import type { CacheCells } from './metrics.ts';
-import { answerFor, copyForRefresh } from './refresh.ts';
+import { type Refresh, RefreshTable, answerFor, copyForRefresh, waitFor } from './refresh.ts';
 import type { CacheOptions } from './setup.ts';
 import { FLAG } from './table-memory.ts';
 
@@ -21,8 +21,6 @@ type TableNumber = typeof SUCCESS | typeof DENIAL;
 
 /** TTL of replies that say nothing about how long they hold. */
 const SHORT_TTL_SECONDS = 5;
-/** Refreshes of one worker under way; more are not started. */
-const MAX_REFRESHES = 256;
 /** A refresh that was not heard of for this long is given up. */
 const REFRESH_LEASE_MS = 10_000;
 /** Looks at an entry that others keep changing. */
@@ -57,7 +55,7 @@ class Cache {
   };
   /** Table of the entry that `#lookUp` found. */
   #found: TableNumber = SUCCESS;
-  #refreshes = 0;
+  readonly #refreshes = new RefreshTable();
   #closed = false;
 
   constructor(options: CacheOptions, env: Env) {
@@ -129,7 +127,7 @@ class Cache {
     }
     const denied = denial.find(query, hash);
     const isDenied = denied !== -1 && this.#isUsable(denial, denied, nowMs);
-    const denialIsFinal = isDenied && denial.rcode(denied) !== RCODE.SERVFAIL;
+    const denialIsFinal = isDenied && !isFailure(denial.rcode(denied));
     if (!denialIsFinal) {
       const entry = success.find(query, hash);
       if (entry !== -1 && this.#isUsable(success, entry, nowMs)) return entry;
@@ -211,7 +209,7 @@ class Cache {
     if ((stored & STORED.EVICTED) !== 0) cells[own.evictions[number]]!++;
     // What was learned last holds; but a failure says nothing about what was known before.
     if (number === SUCCESS && (!preferPositive || what.answering !== 0)) this.#tables[DENIAL].remove(query, hash);
-    if (number === DENIAL && !preferPositive && answer.rcode !== RCODE.SERVFAIL && answer.rcode !== RCODE.NOTIMP) {
+    if (number === DENIAL && !preferPositive && !isFailure(answer.rcode)) {
       this.#tables[SUCCESS].remove(query, hash);
     }
   }
@@ -239,8 +237,12 @@ class Cache {
     const table = this.#tables[this.#found];
     const hits = table.countHit(entry, nowMs, prefetchWindowMs);
     if (hits < prefetchHits || ttlLeft > Math.ceil((prefetchPercent / 100) * table.ttl(entry))) return;
-    if (!table.claimRefresh(entry, nowMs, nowMs + REFRESH_LEASE_MS)) return;
-    this.#refresh(query, hash, this.#found, nothingMore);
+    if (table.claimRefresh(entry, nowMs, nowMs + REFRESH_LEASE_MS)) this.#refreshBehind(query, hash);
+  }
+
+  /** A refresh that nobody waits for. */
+  #refreshBehind(query: Query, hash: number): void {
+    if (this.#refresh(query, hash, this.#found)) this.#env.cells[this.#cellsOf(query.server).prefetch]!++;
   }
 
   /** `answer` holds the stale records already; `#found` and `entry` say where they are from. */
@@ -249,16 +251,26 @@ class Cache {
     const table = this.#tables[this.#found];
     answer.ede = answer.rcode === RCODE.NXDOMAIN ? EDE.STALE_NXDOMAIN : EDE.STALE_ANSWER;
     const isClaimed = table.claimRefresh(entry, nowMs, nowMs + REFRESH_LEASE_MS);
-    if (!stale.verify || (!isClaimed && stale.recheckMs > 0)) {
-      if (isClaimed) this.#refresh(query, hash, this.#found, nothingMore);
-      this.#env.cells[this.#cellsOf(query.server).servedStale]!++;
-      return Outcome.ANSWERED;
+    if (!stale.verify) {
+      if (isClaimed) this.#refreshBehind(query, hash);
+      return this.#giveStale(query);
     }
-    return this.#verify(query, answer, hash, stale.verifyTimeoutMs);
+    const running = this.#refreshes.find(query);
+    if (running === undefined && !isClaimed && stale.recheckMs > 0) return this.#giveStale(query);
+    // Who comes when others have waited in vain for as long as one may need not wait again.
+    const leftMs = running ? running.startMs + stale.verifyTimeoutMs - this.#nowMs() : stale.verifyTimeoutMs;
+    return leftMs > 0 ? this.#verify(query, answer, hash, running, leftMs) : this.#giveStale(query);
+  }
+
+  #giveStale(query: Query): Outcome {
+    this.#env.cells[this.#cellsOf(query.server).servedStale]!++;
+    return Outcome.ANSWERED;
   }
 
   /** Waits for a refresh for a while; `answer` keeps the stale records when it brings nothing usable in time. */
-  #verify(query: Query, answer: Answer, hash: number, timeoutMs: number): Promise<Outcome> {
+  #verify(query: Query, answer: Answer, hash: number, running: Refresh | undefined, timeoutMs: number): Result {
+    const refresh = running ?? this.#refresh(query, hash, this.#found);
+    if (refresh === undefined) return this.#giveStale(query);
     return new Promise((resolve) => {
       let isDone = false;
       const finish = (fresh: Answer | undefined): void => {
@@ -266,41 +278,35 @@ class Cache {
         isDone = true;
         cancel();
         if (fresh) takeOver(query, answer, fresh);
-        else this.#env.cells[this.#cellsOf(query.server).servedStale]!++;
-        resolve(Outcome.ANSWERED);
+        resolve(fresh ? Outcome.ANSWERED : this.#giveStale(query));
       };
       const cancel = this.#env.clock.after(timeoutMs, () => finish(undefined));
-      this.#refresh(query, hash, this.#found, finish);
+      if (!waitFor(refresh, finish)) finish(undefined);
     });
   }
 
   /**
    * Asks the rest of the chain on the server's own account and keeps what comes if it is a complete NOERROR or NXDOMAIN
-   * (RFC 8767 section 4).
+   * (RFC 8767 section 4). None for the question may be under way in this worker.
    *
-   * @param done called once, with the new answer or undefined
+   * @returns undefined when none was started
    */
-  #refresh(query: Query, hash: number, number: TableNumber, done: (fresh: Answer | undefined) => void): void {
-    const { cells } = this.#env;
-    const own = this.#cellsOf(query.server);
-    if (this.#refreshes >= MAX_REFRESHES || this.#closed) {
-      cells[own.refreshesRefused]!++;
-      done(undefined);
-      return;
+  #refresh(query: Query, hash: number, number: TableNumber): Refresh | undefined {
+    const refresh = this.#closed ? undefined : this.#refreshes.begin(query, this.#nowMs());
+    if (refresh === undefined) {
+      this.#env.cells[this.#cellsOf(query.server).refreshesRefused]!++;
+      return undefined;
     }
-    if (done === nothingMore) cells[own.prefetch]!++;
     const copy = copyForRefresh(query);
     const answer = answerFor(copy);
-    this.#refreshes++;
     const settle = (outcome: Outcome): void => {
-      this.#refreshes--;
       const isFresh = outcome === Outcome.ANSWERED && this.#takeRefreshed(copy, answer, hash);
       this.#endRefresh(copy, hash, number, isFresh);
-      done(isFresh ? answer : undefined);
+      this.#refreshes.end(refresh, isFresh ? answer : undefined);
     };
-    const result = this.#env.next(copy, answer);
-    if (isWaiting(result)) result.then(settle, () => settle(Outcome.FAILED));
-    else settle(result);
+    // A chain that answers at once does so after those who asked have begun to wait.
+    new Promise<Outcome>((resolve) => resolve(this.#env.next(copy, answer))).then(settle, () => settle(Outcome.FAILED));
+    return refresh;
   }
 
   #takeRefreshed(query: Query, answer: Answer, hash: number): boolean {
@@ -317,7 +323,10 @@ class Cache {
   }
 }
 
-function nothingMore(): void {}
+/** Codes that say nothing about the name: they never hide what is known of it. */
+function isFailure(rcode: number): boolean {
+  return rcode === RCODE.SERVFAIL || rcode === RCODE.NOTIMP;
+}
 
 /** OPT and its options are between two neighbours only (RFC 6891 section 6.1.1): none of the upstream's goes on. */
 function dropHopByHop(answer: Answer): void {

@@ -29,6 +29,8 @@ const SILENT_DEADLINE_MS = 2000;
 const MAX_ATTEMPTS = 100;
 /** Queries of one worker that may wait for upstreams, whatever the Corefile says. */
 const MAX_UNDER_WAY = 10_000;
+/** A refresh that has no reply is sent again after this: the upstream may be back, and nobody else may ask it. */
+const REFRESH_RESEND_MS = 700;
 /** How long a failure is held back for a better reply that is under way. */
 const FALLBACK_WAIT_MS = 1000;
 
@@ -140,9 +142,12 @@ export class Forwarder {
     nameservers.beginRound(flight);
     this.#watch.budget.earn();
     if (!this.#askNext(flight)) return this.#settle(flight);
+    const isRefresh = flight.query.transport === TRANSPORT.INTERNAL;
+    if (isRefresh) flight.hedgeAtMs = nowMs + REFRESH_RESEND_MS;
+    else if (nameservers.count > 1 && this.#options.hedge)
+      flight.hedgeAtMs = nowMs + flight.first!.latency.hedgeAfterMs;
+    if (nameservers.count > 1 || isRefresh) this.#watch.add(flight);
     if (nameservers.count === 1) return undefined;
-    if (this.#options.hedge) flight.hedgeAtMs = nowMs + flight.first!.latency.hedgeAfterMs;
-    this.#watch.add(flight);
     for (const nameserver of nameservers.all) if (nameserver.isTrialDue()) this.#tryOut(nameserver, flight);
     return undefined;
   }
@@ -150,7 +155,8 @@ export class Forwarder {
   /** Asks the best upstream of those that are left; false when the query is given up or waits for what is under way. */
   #askNext(flight: Flight): boolean {
     const { maxConnectAttempts, failfast } = this.#options;
-    if (flight.attempts >= (maxConnectAttempts || MAX_ATTEMPTS)) return false;
+    const isRefresh = flight.query.transport === TRANSPORT.INTERNAL;
+    if (flight.attempts >= (isRefresh ? MAX_ATTEMPTS : maxConnectAttempts || MAX_ATTEMPTS)) return false;
     if (this.#env.clock.monotonicMs() >= flight.deadlineMs) return false;
     const nameserver = this.#nameservers.take(flight);
     if (nameserver === undefined) return false;
@@ -196,16 +202,24 @@ export class Forwarder {
     }
   }
 
+  /** The next upstream, or the same again when all have been asked. Nobody is waiting, so it is not urgent. */
+  #resend(flight: Flight): void {
+    flight.hedgeAtMs = this.#env.clock.monotonicMs() + REFRESH_RESEND_MS;
+    if (flight.round.length === 0) this.#nameservers.beginRound(flight);
+    this.#guard(flight, () => void this.#askNext(flight));
+  }
+
   /** A second upstream because the first is late. */
   #hedge(flight: Flight): void {
     const { cells } = this.#env;
+    if (flight.query.transport === TRANSPORT.INTERNAL) return this.#resend(flight);
     flight.hedgeAtMs = Number.POSITIVE_INFINITY;
-    if (!this.#nameservers.hasFit(flight)) return;
+    if (!this.#nameservers.hasFit(flight)) return undefined;
     if (!this.#watch.budget.spend()) {
       cells[this.#cells.hedgesSpared]!++;
-      return;
+      return undefined;
     }
-    this.#guard(flight, () => {
+    return this.#guard(flight, () => {
       if (!this.#askNext(flight)) return;
       flight.isHedged = true;
       cells[this.#cells.hedges]!++;

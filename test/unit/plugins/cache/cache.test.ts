@@ -429,6 +429,74 @@ test('serve_stale verify: a silent upstream holds the stale answer back 400 ms, 
   }
 });
 
+test('serve_stale verify: one refresh under way for a name, nobody waits once it is 400 ms old', async (t) => {
+  let isDead = false;
+  const rig = makeRig('cache {\n serve_stale 1h verify\n}', () => (isDead ? undefined : { answers: [a('s.test', 5)] }));
+  await rig.query('s.test');
+  isDead = true;
+  rig.clock.advance(6000);
+  const tookMs: number[] = [];
+  const beforeAll = rig.upstream;
+  for (let i = 0; i < 60; i++) {
+    const startMs = rig.clock.monotonicMs();
+    void rig.query('s.test', { edns: true }).then((reply) => {
+      tookMs.push(rig.clock.monotonicMs() - startMs);
+      t.is(reply.packet.answers!.length, 1);
+      t.is(reply.answer.ede, 3);
+    });
+    await rig.clock.advanceAsync(10, 10);
+  }
+  await rig.clock.advanceAsync(400, 50);
+  t.is(tookMs.length, 60);
+  t.is(Math.max(...tookMs), 400);
+  t.is(tookMs.filter((ms) => ms > 10).length, 39);
+  t.is(rig.upstream - beforeAll, 2, 'the query, and again after 700 ms');
+});
+
+for (const mode of ['immediate', 'verify']) {
+  test(`serve_stale ${mode}: fresh within a second of the upstream's recovery`, async (t) => {
+    let isDead = false;
+    const rig = makeRig(`cache {\n serve_stale 1h ${mode}\n}`, () =>
+      isDead ? undefined : { answers: [a('s.test', 5, isDead ? '10.0.0.1' : '10.0.0.2')] },
+    );
+    await rig.query('s.test');
+    isDead = true;
+    rig.clock.advance(6000);
+    const load = async (ms: number): Promise<number> => {
+      let isStale = 1;
+      for (let i = 0; i < ms / 50; i++) {
+        void rig.query('s.test', { edns: true }).then((reply) => (isStale = reply.answer.ede === 3 ? 1 : 0));
+        await rig.clock.advanceAsync(50, 25);
+      }
+      return isStale;
+    };
+    t.is(await load(20_000), 1);
+    isDead = false;
+    t.is(await load(1000), 0);
+  });
+}
+
+test('serve_stale: SERVFAIL, NOTIMP and REFUSED of the upstream never hide the good answer, in either mode', async (t) => {
+  for (const mode of ['immediate', 'verify']) {
+    for (const rcode of [2, 4, 5]) {
+      let reply: object = { answers: [a('s.test', 5)] };
+      const rig = makeRig(`cache {\n serve_stale 1h ${mode}\n}`, () => reply);
+      await rig.query('s.test');
+      reply = { rcode };
+      for (let i = 0; i < 20; i++) {
+        rig.clock.advance(6000);
+        const stale = await rig.query('s.test', { edns: true });
+        t.deepEqual(
+          [stale.answer.rcode, stale.packet.answers!.length, stale.answer.ede],
+          [0, 1, 3],
+          `${mode} ${rcode}`,
+        );
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+      }
+    }
+  }
+});
+
 test('prefer_positive: the last good answer goes before NXDOMAIN while it may be served', async (t) => {
   let reply: unknown = { answers: [a('s.test', 1)] };
   const rig = makeRig(
