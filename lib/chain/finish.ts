@@ -11,6 +11,7 @@ import {
 import { EDNS_OPTION, OPCODE, RCODE } from '../wire/types.ts';
 import type { Answer } from './answer.ts';
 import type { Query } from './query.ts';
+import type { TsigTransaction } from './tsig.ts';
 
 const DO_FLAG = 0x8000;
 
@@ -21,6 +22,18 @@ const DO_FLAG = 0x8000;
  * @returns length of the message, starting at `answer.bytes[answer.base]`
  */
 export function finish(query: Query, answer: Answer): number {
+  const length = complete(query, answer);
+  const { tsig } = query;
+  return tsig !== undefined && tsig.signs ? sign(tsig, answer, length) : length;
+}
+
+/** The one place where replies are signed: when nothing changes any more. The plugin has kept room for it. */
+function sign(tsig: TsigTransaction, answer: Answer, length: number): number {
+  answer.length = length;
+  return answer.reserve(tsig.sizeBytes) ? tsig.sign(answer.bytes, answer.base, length) : length;
+}
+
+function complete(query: Query, answer: Answer): number {
   let optLength = 0;
   if (query.hasEdns) {
     optLength = OPT_LENGTH;

@@ -24,6 +24,8 @@ export type Service =
   | { readonly kind: 'metrics'; readonly address: string }
   | { readonly kind: 'pprof'; readonly address: string }
   | { readonly kind: 'reload'; readonly intervalMs: number; readonly jitterMs: number }
+  /** `watch` is the forward plugin's: files and host names that say who the upstreams are. */
+  | { readonly kind: 'upstreams'; readonly watch: unknown }
   /** `address` is where this server listens, host empty when on all addresses; `probe` ends the name to ask for. */
   | { readonly kind: 'loop'; readonly zone: string; readonly probe: string; readonly address: string };
 
@@ -56,6 +58,8 @@ export type ListenerSettings = {
   grpcConnections?: number;
   /** Requests under way on one connection of grpc listeners; 0: no limit. */
   grpcStreams?: number;
+  /** Keys of TSIG by name, absolute text in lower case; those of all blocks of a listener count. */
+  tsigSecrets?: Readonly<Record<string, Uint8Array>>;
 };
 
 /** What a setup function may use. Everything it returns must be plain data. */

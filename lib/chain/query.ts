@@ -4,6 +4,7 @@ import { areOptionsWellFormed, findOption } from '../wire/edns.ts';
 import { LOWER, MAX_LABEL_LENGTH, MAX_NAME_LENGTH, formatName, nameLength, skipName } from '../wire/name.ts';
 import { finishHash, hashByte, hashBytes } from '../wire/hash.ts';
 import { RRTYPE } from '../wire/types.ts';
+import type { TsigTransaction } from './tsig.ts';
 
 /** What `Query.parse` found. */
 export const PARSED = { OK: 0, FORMERR: 1 } as const;
@@ -13,6 +14,7 @@ export const TRANSPORT = { UDP: 0, TCP: 1, TLS: 2, HTTPS: 3, INTERNAL: 4 } as co
 
 const MAX_LABELS = 128;
 const TYPE_OPT = RRTYPE.OPT;
+const TYPE_TSIG = RRTYPE.TSIG;
 
 /**
  * A query in flight. The loop owns one and reuses it; when a handler returns a promise the loop takes another one, so
@@ -62,6 +64,11 @@ export class Query {
   optionsAt = 0;
   optionsLength = 0;
 
+  /** Offset in the message of the TSIG record at its end; -1 without one. */
+  tsigAt = -1;
+  /** What the listener found out about the TSIG record; undefined without one, and on listeners without keys. */
+  tsig: TsigTransaction | undefined;
+
   transport: number = TRANSPORT.UDP;
   /** 4 or 6. */
   family = 4;
@@ -110,6 +117,8 @@ export class Query {
     this.udpSize = 512;
     this.dnssecOk = false;
     this.optionsLength = 0;
+    this.tsigAt = -1;
+    this.tsig = undefined;
     this.renamed = false;
     this.metadata = undefined;
     this.depth = 0;
@@ -185,6 +194,11 @@ export class Query {
       const rdataLength = (packet[fixed + 8]! << 8) | packet[fixed + 9]!;
       at += 10 + rdataLength;
       if (at > end) return PARSED.FORMERR;
+      if (type === TYPE_TSIG) {
+        // RFC 8945 section 5.1: one, the last record of the additional section.
+        if (left !== 1 || additional === 0) return PARSED.FORMERR;
+        this.tsigAt = ownerAt;
+      }
       if (type !== TYPE_OPT || left > additional) continue;
       if (this.hasEdns || packet[base + ownerAt] !== 0) return PARSED.FORMERR;
       this.hasEdns = true;

@@ -66,6 +66,7 @@ function buildListener(
     anyClass: settings.some(({ anyClass }) => anyClass),
     ...(metrics === undefined ? {} : { dropped: declareDropped(metrics, label) }),
     ...mergeTimes(settings),
+    ...mergeSecrets(settings),
     ...(scheme === 'dns' ? {} : encryptedParts(scheme as ListenerScheme, settings)),
     ...(scheme === 'https' && metrics !== undefined ? { httpResponses: declareHttpResponses(metrics, label) } : {}),
   };
@@ -83,6 +84,11 @@ function encryptedParts(scheme: ListenerScheme, settings: readonly ListenerSetti
     ...(scheme === 'tls' || maxConnections === undefined ? {} : { maxConnections }),
     ...(scheme !== 'grpc' || maxStreams === undefined ? {} : { maxStreams }),
   };
+}
+
+function mergeSecrets(settings: readonly ListenerSettings[]): Pick<ListenerPlan, 'tsigSecrets'> {
+  const all = settings.flatMap(({ tsigSecrets }) => (tsigSecrets === undefined ? [] : [tsigSecrets]));
+  return all.length === 0 ? {} : { tsigSecrets: Object.assign({}, ...all) as Record<string, Uint8Array> };
 }
 
 /** Statuses a DNS-over-HTTPS client can get. */

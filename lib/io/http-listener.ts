@@ -311,8 +311,10 @@ class Listener implements HttpListener {
     this.counters.received++;
     this.#current = exchange;
     this.#captured = false;
+    // Never a Buffer: the code behind has met Uint8Array alone and is fast with it.
+    const bytes = new Uint8Array(message.buffer, message.byteOffset, message.length);
     handler.begin(1, this);
-    const length = handler.packet(message, 0, message.length, transmit, 0, 0);
+    const length = handler.packet(bytes, 0, bytes.length, transmit, 0, 0);
     handler.end();
     this.#current = undefined;
     if (this.#captured) return;

@@ -50,6 +50,8 @@ export type ListenerPlan = {
   readonly maxConnections?: number;
   /** Requests under way on one connection of grpc; 0: no limit. */
   readonly maxStreams?: number;
+  /** Keys of TSIG by name, absolute text in lower case. */
+  readonly tsigSecrets?: Readonly<Record<string, Uint8Array>>;
   /** Cell that counts the HTTP responses of a status, by status; when a block here has metrics. */
   readonly httpResponses?: Readonly<Record<number, number>>;
 };

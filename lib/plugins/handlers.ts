@@ -25,6 +25,7 @@ import { createAutoHandler } from './auto/handler.ts';
 import { createErraticHandler } from './erratic/handler.ts';
 import { createTemplateHandler } from './template/handler.ts';
 import { createRewriteHandler } from './rewrite/handler.ts';
+import { createTsigHandler } from './tsig/handler.ts';
 
 // Options are checked where they are made (setup) and cross threads as plain data, so the table cannot know their types.
 // biome-ignore format: one line a plugin
@@ -54,4 +55,5 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   erratic: createErraticHandler,
   template: createTemplateHandler,
   rewrite: createRewriteHandler,
+  tsig: createTsigHandler,
 };

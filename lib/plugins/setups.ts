@@ -38,6 +38,7 @@ import { setupHttps } from './https/setup.ts';
 import { setupGrpcServer } from './grpc_server/setup.ts';
 import { setupRewrite } from './rewrite/setup.ts';
 import { setupPprof } from './pprof/setup.ts';
+import { setupTsig } from './tsig/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -77,4 +78,5 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   grpc_server: setupGrpcServer,
   rewrite: setupRewrite,
   pprof: setupPprof,
+  tsig: setupTsig,
 };

@@ -5,6 +5,7 @@ import { ADMISSION, admit, finish, writeRejection } from '../chain/finish.ts';
 import { isWaiting, Outcome, type Result } from '../chain/outcome.ts';
 import { PARSED, Query, TRANSPORT } from '../chain/query.ts';
 import type { Router } from '../chain/router.ts';
+import type { TsigVerifier } from '../chain/tsig.ts';
 import { countDropped, type RequestCells } from '../plugins/prometheus/metrics.ts';
 import type { StoreReader } from '../store/reader.ts';
 import { CLASS, RCODE } from '../wire/types.ts';
@@ -22,6 +23,8 @@ export type ListenerState = {
   readonly anyClass: boolean;
   readonly dropped: RequestCells | undefined;
   readonly transport: number;
+  /** Checks signed queries; only on listeners with keys. */
+  readonly tsig?: TsigVerifier | undefined;
   /** Cell that counts the HTTP responses of a status, by status. */
   readonly httpResponses?: Readonly<Record<number, number>> | undefined;
 };
@@ -100,6 +103,7 @@ export class PacketLoop {
     query.transport = listener.transport;
     query.receivedMs = this.#nowMs;
     query.sizeLimit = listener.transport === TRANSPORT.UDP ? Math.max(MIN_UDP_LIMIT, query.udpSize) : STREAM_LIMIT;
+    if (query.tsigAt !== -1 && listener.tsig) query.tsig = listener.tsig.verify(query, this.#clock.nowMs());
     answer.attach(tx, txAt, capacity);
     answer.begin(query);
     let result: Result;

@@ -7,6 +7,7 @@ import { Outcome, type Result } from '../chain/outcome.ts';
 import type { Handler, HandlerFactory, Upstreams } from '../chain/plugin.ts';
 import { type Query, TRANSPORT } from '../chain/query.ts';
 import { Router } from '../chain/router.ts';
+import { TsigVerifier } from '../chain/tsig.ts';
 import { makeSubquery, MAX_DEPTH } from '../chain/subquery.ts';
 import type { ListenerPlan, Plan } from '../link/plan.ts';
 import type { RequestCells } from '../plugins/prometheus/metrics.ts';
@@ -133,6 +134,7 @@ export class PlanRunner {
         anyClass: listener.anyClass,
         dropped: listener.dropped as RequestCells | undefined,
         httpResponses: listener.httpResponses,
+        tsig: listener.tsigSecrets && new TsigVerifier(listener.tsigSecrets),
         transport:
           listener.scheme === 'dns' ? TRANSPORT.UDP : listener.scheme === 'tls' ? TRANSPORT.TLS : TRANSPORT.HTTPS,
       });
