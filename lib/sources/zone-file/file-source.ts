@@ -33,8 +33,7 @@ export async function startFileSource(options: FileSourceOptions, env: SourceEnv
       publisher.close();
       throw new ConfigError('FILE', `file: ${error.message}`, error.file, error.line);
     }
-    log.warning(`Failed to open ${error.format()}: trying again in ${options.reloadMs / 1000}s`);
-    break;
+    if (zone === zones[0]) log.warning(`Failed to open ${error.format()}: trying again in ${options.reloadMs / 1000}s`);
   }
   writer.setState(tree, TREE_STATE.SYNCED);
   let cancel: CancelTimer = () => {};

@@ -1,5 +1,9 @@
 import test from 'ava';
-import { ZoneRig } from './zone-rig.ts';
+import { Answer } from '../../../lib/chain/answer.ts';
+import { Outcome } from '../../../lib/chain/outcome.ts';
+import { ZoneAnswers } from '../../../lib/chain/zone-answer.ts';
+import { findZone } from '../../../lib/store/zone-directory.ts';
+import { describe, makeQuery, ZoneRig } from './zone-rig.ts';
 
 const ZONE = `
 $TTL 1h
@@ -318,3 +322,23 @@ for (const [what, name, type, expected] of PROOFS) {
     t.false(plain.some((line) => line.includes('NSEC') || line.includes('RRSIG')));
   });
 }
+
+test('zone: a batch that found a version answers from all of it, whatever was published meanwhile', async (t) => {
+  const busy = new ZoneRig(['example.org.']);
+  await busy.publish(ZONE, 'example.org.');
+  const answers = new ZoneAnswers({ store: busy.store, resolve: () => Outcome.FAILED }, 'file', undefined);
+  const query = makeQuery('alias2.example.org', 'A');
+  busy.store.enter();
+  const zone = findZone(busy.store, busy.directory, query, 1);
+  const entries = busy.writer.stats().entries;
+  for (let serial = 8; serial < 12; serial++) {
+    await busy.publish(ZONE.replace('host 7', `host ${serial}`).replace('www IN A', 'other IN A'), 'example.org.');
+  }
+  const answer = new Answer();
+  answer.begin(query);
+  t.is(answers.serve(query, answer, zone, 1), Outcome.ANSWERED);
+  t.is(describe(answer, answer.length)[3], WWW);
+  busy.store.leave();
+  while (busy.writer.commit());
+  t.is(busy.writer.stats().entries, entries);
+});
