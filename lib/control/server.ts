@@ -9,6 +9,7 @@ import { allRows, clearGauges, createCellMemory, rowOf } from '../metrics/cells.
 import { formatExposition, type SampledFamily } from '../metrics/exposition.ts';
 import { sampleProcess } from '../metrics/process-metrics.ts';
 import { MetricRegistry } from '../metrics/registry.ts';
+import { type UpstreamWatch, runUpstreamWatch } from '../plugins/forward/upstream-watch.ts';
 import { runLoopProbe } from '../plugins/loop/probe.ts';
 import { createStoreMemory, type StoreMemory } from '../store/layout.ts';
 import { StoreWriter } from '../store/writer.ts';
@@ -224,6 +225,11 @@ export class Server {
     this.#loops = new AbortController();
     for (const service of configuration.services) {
       if (service.kind === 'loop') void runLoopProbe(service, this.#env.clock, this.#loops.signal);
+      if (service.kind === 'upstreams') {
+        const { clock, log } = this.#env;
+        const env = { clock, log: log.forPlugin('forward'), metrics: this.metrics, signal: this.#loops.signal };
+        void runUpstreamWatch(service.watch as UpstreamWatch, env);
+      }
     }
   }
 

@@ -89,6 +89,7 @@ export class Forwarder {
 
   #forward(query: Query, answer: Answer): Result {
     const nowMs = this.#env.clock.monotonicMs();
+    this.#nameservers.update();
     const client = this.#admit(query, nowMs);
     if (typeof client === 'number') return this.#refuse(answer, client);
     const latestMs = nowMs + (this.#nameservers.isAnyAudible ? DEADLINE_MS : SILENT_DEADLINE_MS);
@@ -156,7 +157,8 @@ export class Forwarder {
   #askNext(flight: Flight): boolean {
     const { maxConnectAttempts, failfast } = this.#options;
     const isRefresh = flight.query.transport === TRANSPORT.INTERNAL;
-    if (flight.attempts >= (isRefresh ? MAX_ATTEMPTS : maxConnectAttempts || MAX_ATTEMPTS)) return false;
+    const maxAttempts = isRefresh ? 0 : (maxConnectAttempts ?? 2 * this.#nameservers.count);
+    if (flight.attempts >= (maxAttempts || MAX_ATTEMPTS)) return false;
     if (this.#env.clock.monotonicMs() >= flight.deadlineMs) return false;
     const nameserver = this.#nameservers.take(flight);
     if (nameserver === undefined) return false;

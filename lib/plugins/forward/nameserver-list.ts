@@ -4,18 +4,54 @@ import type { Flight } from './flight.ts';
 import { Nameserver, RANK } from './nameserver.ts';
 import type { ForwardZoneOptions, Policy } from './setup.ts';
 import type { SharedState } from './shared-state.ts';
+import { UpstreamListReader } from './upstream-list.ts';
+import { makeTarget } from './upstream-target.ts';
+
+/** No query is under way for longer. */
+const RETIRE_MS = 10_000;
 
 export class NameserverList {
   readonly #policy: Policy;
   readonly #shared: SharedState;
   readonly #env: Env;
-  readonly #all: readonly Nameserver[];
+  readonly #options: ForwardZoneOptions;
+  readonly #reader: UpstreamListReader | undefined;
+  /** Those that the list no longer names and that queries may still be out at. */
+  readonly #retired = new Set<Nameserver>();
+  #all: readonly Nameserver[];
 
   constructor(options: ForwardZoneOptions, shared: SharedState, env: Env) {
+    this.#options = options;
+    this.#reader = options.list && new UpstreamListReader(options.list);
     this.#policy = options.policy;
     this.#shared = shared;
     this.#env = env;
     this.#all = options.upstreams.map((upstream) => new Nameserver(options, upstream, shared, env));
+  }
+
+  /** Takes over the list that was announced last. */
+  update(): void {
+    if (this.#reader === undefined || !this.#reader.isNew) return;
+    const announced = this.#reader.read();
+    if (announced === undefined) return;
+    const known = new Map(this.#all.map((nameserver) => [nameserver.options.to, nameserver]));
+    const all = announced.map(({ to, address, cells, slot }) => {
+      const old = known.get(to);
+      known.delete(to);
+      if (old) return old;
+      const target = makeTarget(address, this.#options.template);
+      return new Nameserver(this.#options, { to, target, cells, slot }, this.#shared, this.#env);
+    });
+    this.#all = all;
+    for (const gone of known.values()) this.#retire(gone);
+  }
+
+  #retire(nameserver: Nameserver): void {
+    nameserver.close();
+    this.#retired.add(nameserver);
+    this.#env.clock.after(RETIRE_MS, () => {
+      if (this.#retired.delete(nameserver)) nameserver.upstream.close();
+    });
   }
 
   get all(): readonly Nameserver[] {
@@ -88,6 +124,7 @@ export class NameserverList {
   }
 
   close(): void {
-    for (const nameserver of this.#all) nameserver.upstream.close();
+    for (const nameserver of [...this.#all, ...this.#retired]) nameserver.upstream.close();
+    this.#retired.clear();
   }
 }

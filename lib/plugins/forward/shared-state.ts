@@ -25,6 +25,12 @@ export function createSharedState(): SharedArrayBuffer {
   return new SharedArrayBuffer((WORD.OWN + MAX_WORKERS) * 4);
 }
 
+/** Makes the place of an upstream that is gone fit for another one. */
+export function clearSlot(memory: SharedArrayBuffer, slot: number): void {
+  const words = new Int32Array(memory);
+  for (const first of [WORD.FAILS, WORD.PROBER, WORD.TROUBLE, WORD.TRIAL]) Atomics.store(words, first + slot, 0);
+}
+
 /** One worker's view. */
 export class SharedState {
   readonly #words: Int32Array;

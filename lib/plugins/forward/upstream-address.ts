@@ -26,7 +26,12 @@ export type UpstreamAddress = {
 
 /** What a TO word turned out to be. */
 export type UpstreamWord =
-  | { readonly kind: 'addresses'; readonly addresses: readonly UpstreamAddress[] }
+  | {
+      readonly kind: 'addresses';
+      readonly addresses: readonly UpstreamAddress[];
+      /** The file they stand in; undefined when the word itself is the address. */
+      readonly file?: string;
+    }
   | { readonly kind: 'host'; readonly host: string; readonly like: UpstreamAddress }
   | { readonly kind: 'fault'; readonly fault: string };
 
@@ -53,8 +58,9 @@ export function parseUpstream(text: string): UpstreamWord {
     serverName: isEncrypted ? suffix : '',
   };
   if (parseIpAddress(bare)) return { kind: 'addresses', addresses: [like] };
-  const fromFile = readNameservers(split ? rest : host);
-  if (fromFile) return { kind: 'addresses', addresses: fromFile };
+  const file = split ? rest : host;
+  const fromFile = readNameservers(file);
+  if (fromFile) return { kind: 'addresses', addresses: fromFile, file };
   if (!['dns', 'tls', 'https'].includes(transport) || bare === '' || findNameFault(bare) !== undefined) {
     return { kind: 'fault', fault: 'an address, a file or a host name' };
   }
@@ -62,7 +68,7 @@ export function parseUpstream(text: string): UpstreamWord {
 }
 
 /** The `nameserver` lines of a resolv.conf file, zones of addresses dropped; undefined when it cannot be read. */
-function readNameservers(path: string): UpstreamAddress[] | undefined {
+export function readNameservers(path: string): UpstreamAddress[] | undefined {
   let text: string;
   try {
     text = fs.readFileSync(path, 'utf8');
