@@ -69,6 +69,8 @@ export class TcpConnection extends WheelEntry {
   #keptTo = 0;
   #late: Buffer[] = [];
   #lateBytes = 0;
+  /** Who waits for room to send the next message of a reply that has several. */
+  #waiters: ((isOpen: boolean) => void)[] = [];
   #pending = 0;
   #queries = 0;
   #partial = false;
@@ -245,6 +247,7 @@ export class TcpConnection extends WheelEntry {
 
   #resume(): void {
     if (this.#closed) return;
+    this.#callWaiters();
     this.#consumeKept();
     if (this.#peerEnded && !this.#mustWait()) this.finish();
     this.#settle();
@@ -254,6 +257,24 @@ export class TcpConnection extends WheelEntry {
   /** @returns false when the connection is gone */
   queueLate(bytes: Uint8Array, at: number, length: number): boolean {
     this.#pending--;
+    return this.#queue(bytes, at, length);
+  }
+
+  /** As `queueLate` for a message that others follow; `then` is called as soon as there is room. */
+  queuePart(bytes: Uint8Array, at: number, length: number, then: (isOpen: boolean) => void): boolean {
+    if (!this.#queue(bytes, at, length)) return false;
+    this.#waiters.push(then);
+    return true;
+  }
+
+  #callWaiters(): void {
+    if (this.#waiters.length === 0 || this.#socket.writableLength + this.#lateBytes > MAX_UNSENT_BYTES) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const then of waiters) then(true);
+  }
+
+  #queue(bytes: Uint8Array, at: number, length: number): boolean {
     if (this.#closed || this.#ended) return false;
     const frame = Buffer.allocUnsafe(FRAME_HEADER + length);
     frame[0] = length >> 8;
@@ -309,6 +330,10 @@ export class TcpConnection extends WheelEntry {
     this.#closed = true;
     this.#context.wheel.cancel(this);
     this.#context.remove(this);
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    this.#pending -= waiters.length;
+    for (const then of waiters) then(false);
   }
 }
 

@@ -226,6 +226,13 @@ class Listener implements TcpListener {
     return false;
   }
 
+  sendPart(to: ReplyAddress, bytes: Uint8Array, at: number, length: number, then: (isOpen: boolean) => void): void {
+    const connection = to instanceof TcpReplyAddress ? to.connection : undefined;
+    if (connection?.queuePart(bytes, at, length, then)) return;
+    this.#release(to)?.discard();
+    then(false);
+  }
+
   discard(to: ReplyAddress): void {
     this.#release(to)?.discard();
   }

@@ -92,6 +92,12 @@ export interface PacketSource {
    * @returns false when it was dropped: the listener or the connection is closed or `length` is over `TRANSMIT_CAPACITY`
    */
   sendTo(to: ReplyAddress, bytes: Uint8Array, at: number, length: number): boolean;
+  /**
+   * Queues one message of a reply that has several; `to` stays captured. `then` is called once: with true when there is room for
+   * the next message (which `sendPart`, or for the last one `sendTo`, takes), with false when the client has gone, which
+   * ends `to`. Absent where a reply is one message: UDP.
+   */
+  sendPart?(to: ReplyAddress, bytes: Uint8Array, at: number, length: number, then: (isOpen: boolean) => void): void;
   /** No reply will follow for this captured packet. */
   discard(to: ReplyAddress): void;
 }

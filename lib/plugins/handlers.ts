@@ -1,6 +1,7 @@
 // Handler factory of every plugin that has a handler, by directive. Worker.
 import type { HandlerFactory } from '../chain/plugin.ts';
 import { createKubernetesHandler } from './kubernetes/handler.ts';
+import { createTransferHandler } from './transfer/handler.ts';
 import { createCacheHandler } from './cache/handler.ts';
 import { createForwardHandler } from './forward/handler.ts';
 import { createErrorsHandler } from './errors/handler.ts';
@@ -31,6 +32,7 @@ import { createTsigHandler } from './tsig/handler.ts';
 // biome-ignore format: one line a plugin
 export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   kubernetes: createKubernetesHandler,
+  transfer: createTransferHandler,
   cache: createCacheHandler,
   forward: createForwardHandler,
   errors: createErrorsHandler,

@@ -2,6 +2,7 @@
 // files that see all plugins; a house test keeps the three and the folders equal.
 import type { Setup } from '../chain/plugin.ts';
 import { setupKubernetes } from './kubernetes/setup.ts';
+import { setupTransfer } from './transfer/setup.ts';
 import { setupCache } from './cache/setup.ts';
 import { setupForward } from './forward/setup.ts';
 import { setupErrors } from './errors/setup.ts';
@@ -42,6 +43,7 @@ import { setupTsig } from './tsig/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
+  transfer: setupTransfer,
   cache: setupCache,
   forward: setupForward,
   errors: setupErrors,

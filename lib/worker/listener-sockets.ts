@@ -57,7 +57,11 @@ class SocketHandler implements BatchHandler {
   #capture(): LateReply {
     const source = this.#source!;
     const to = source.capture(this.#slot, this.#spare.pop());
-    return (bytes, at, length) => {
+    return (bytes, at, length, then) => {
+      if (then !== undefined) {
+        sendPart(source, to, bytes, at, length, then);
+        return;
+      }
       if (length === 0) source.discard(to);
       else source.sendTo(to, bytes, at, length);
       if (this.#spare.length < MAX_SPARE) this.#spare.push(to);
@@ -69,6 +73,21 @@ class SocketHandler implements BatchHandler {
 interface StreamListener {
   drain(timeoutMs: number): Promise<void>;
   close(): void;
+}
+
+/** What cannot stream sends the first message alone. */
+function sendPart(
+  source: PacketSource,
+  to: ReplyAddress,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  then: (isOpen: boolean) => void,
+): void {
+  if (source.sendPart !== undefined) return source.sendPart(to, bytes, at, length, then);
+  source.sendTo(to, bytes, at, length);
+  then(false);
+  return undefined;
 }
 
 type Bound = { readonly address: string; readonly family: 4 | 6; readonly dualStack: boolean };

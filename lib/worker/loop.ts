@@ -1,6 +1,7 @@
 // The packet loop: header check, question, chain, reply. The only catch on the packet path. Worker.
 import type { Clock } from '../base/clock.ts';
 import { Answer } from '../chain/answer.ts';
+import type { Continuation } from '../chain/continuation.ts';
 import { ADMISSION, admit, finish, writeRejection } from '../chain/finish.ts';
 import { isWaiting, Outcome, type Result } from '../chain/outcome.ts';
 import { PARSED, Query, TRANSPORT } from '../chain/query.ts';
@@ -29,8 +30,11 @@ export type ListenerState = {
   readonly httpResponses?: Readonly<Record<number, number>> | undefined;
 };
 
-/** Sends the reply of a query that had to wait; `length` 0: there is none, let go of the client. */
-export type LateReply = (bytes: Uint8Array, at: number, length: number) => void;
+/**
+ * Sends the reply of a query that had to wait; `length` 0: there is none, let go of the client. With `then` another message of
+ * the same reply follows: it is called when there is room for it, or with `false` when the client has gone and nothing may.
+ */
+export type LateReply = (bytes: Uint8Array, at: number, length: number, then?: (isOpen: boolean) => void) => void;
 
 /** Hears of faults: a throw in a handler is a bug, the query is answered SERVFAIL and life goes on. */
 export type FaultReport = (where: string, error: unknown) => void;
@@ -157,10 +161,51 @@ export class PacketLoop {
   }
 
   #finishLate(query: Query, answer: Answer, outcome: Outcome, late: LateReply): void {
+    if (answer.continuation !== undefined) {
+      this.#sendPart(query, answer, answer.continuation, late);
+      return;
+    }
     this.waiting--;
     try {
       const length = outcome === Outcome.DROPPED ? 0 : finish(query, answer);
       late(answer.bytes, answer.base, length);
+    } catch (error) {
+      this.#report('late reply', error);
+    }
+    if (this.#pool.length < MAX_POOLED) this.#pool.push({ query, answer });
+  }
+
+  /** Sends a message that others follow. */
+  #sendPart(query: Query, answer: Answer, continuation: Continuation, late: LateReply): void {
+    late(answer.bytes, answer.base, finish(query, answer), (isOpen) => {
+      if (isOpen) this.#sendNext(query, answer, continuation, late);
+      else this.#endParts(query, answer, continuation);
+    });
+  }
+
+  #sendNext(query: Query, answer: Answer, continuation: Continuation, late: LateReply): void {
+    answer.begin(query);
+    this.#store.enter();
+    try {
+      continuation.next(query, answer);
+    } catch (error) {
+      this.#fault(answer, error);
+    } finally {
+      this.#store.leave();
+    }
+    if (answer.continuation !== undefined) {
+      this.#sendPart(query, answer, answer.continuation, late);
+      return;
+    }
+    late(answer.bytes, answer.base, finish(query, answer));
+    this.#endParts(query, answer, continuation);
+  }
+
+  #endParts(query: Query, answer: Answer, continuation: Continuation): void {
+    this.waiting--;
+    answer.continuation = undefined;
+    try {
+      continuation.end();
     } catch (error) {
       this.#report('late reply', error);
     }

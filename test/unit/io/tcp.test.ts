@@ -170,6 +170,54 @@ function waiting(): { readonly handler: BatchHandler; readonly queue: { to: Repl
   };
 }
 
+test('a reply of many messages goes out in order, as fast as the client reads', async (t) => {
+  const { handler, queue } = waiting();
+  const listener = await listen(t, handler);
+  const client = await Client.connect(t, listener.port);
+  client.socket.write(framed(message(12, 1)));
+  await client.until(() => queue.length === 1);
+  const { to } = queue[0]!;
+  const part = message(60_000, 0);
+  let sent = 0;
+  const send = (isOpen: boolean): void => {
+    t.true(isOpen);
+    part[0] = sent++;
+    if (sent === 200) listener.sendTo(to, part, 0, part.length);
+    else listener.sendPart!(to, part, 0, part.length, send);
+  };
+  client.socket.pause();
+  send(true);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.true(sent < 200, 'a client that does not read holds the rest back');
+  client.socket.resume();
+  const frames = await client.frame(200);
+  t.deepEqual(
+    frames.map((frame) => frame[0]),
+    Array.from({ length: 200 }, (_, i) => i & 255),
+  );
+});
+
+test('a reply of many messages ends when its client has gone', async (t) => {
+  const { handler, queue } = waiting();
+  const listener = await listen(t, handler);
+  const client = await Client.connect(t, listener.port);
+  client.socket.write(framed(message(12, 1)));
+  await client.until(() => queue.length === 1);
+  const { to } = queue[0]!;
+  const told: boolean[] = [];
+  const send = (isOpen: boolean): void => {
+    told.push(isOpen);
+    if (isOpen) listener.sendPart!(to, message(60_000, 0), 0, 60_000, send);
+  };
+  client.socket.pause();
+  send(true);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  client.socket.resetAndDestroy();
+  await client.until(() => listener.connections === 0);
+  t.is(told.at(-1), false);
+  t.is(told.filter((isOpen) => !isOpen).length, 1);
+});
+
 test('queries that wait are answered out of order', async (t) => {
   const { handler, queue } = waiting();
   const listener = await listen(t, handler);

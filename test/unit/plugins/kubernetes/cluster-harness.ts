@@ -62,7 +62,7 @@ export class TestCluster {
   readonly trees: TreeOptions['trees'];
   readonly view: ClusterTrees;
   readonly offers: BlockOffers = new BlockOffers();
-  readonly #clock = new ManualClock();
+  readonly clock: ManualClock = new ManualClock();
   readonly #deferred: (() => void)[] = [];
   readonly #objects = new Map<string, ObjectIdentity>();
   readonly #handler: Handler;
@@ -90,7 +90,7 @@ export class TestCluster {
         writer: this.writer,
         tree: this.tree,
         log,
-        nowMs: () => this.#clock.nowMs(),
+        nowMs: () => this.clock.nowMs(),
         defer: (run) => void this.#deferred.push(run),
         localAddresses,
         onSynced: () => undefined,
@@ -105,7 +105,7 @@ export class TestCluster {
       },
       store: this.reader,
       offers: this.offers,
-      clock: this.#clock,
+      clock: this.clock,
       log,
       resolve: (query: Query, name: Uint8Array, _type: number, into: Answer) => {
         const packet = encodeQuery({
