@@ -9,7 +9,7 @@ import type { ErrorsOptions } from './setup.ts';
 
 export function createErrorsHandler(options: ErrorsOptions, env: Env): Handler {
   const { next } = env;
-  const report = new ErrorReport(options.consolidations, env.clock, env.log);
+  const report = new ErrorReport(options, env.clock, env.log);
   env.onClose(() => report.close());
 
   function look(query: Query, answer: Answer, outcome: Outcome): Outcome {

@@ -1,9 +1,10 @@
-// Decides which errors become lines and when: as they come, or put together per pattern and period. Worker.
+// Decides which errors become lines and when: as they come, put together per pattern and period, or counted when they are a flood. Worker.
 import type { CancelTimer, Clock } from '../../base/clock.ts';
 import { compileGoRegexp } from '../../base/go-regexp.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatDuration } from '../../config/duration.ts';
-import type { Consolidation, ErrorsLevel } from './setup.ts';
+import { FloodGuard } from './flood-guard.ts';
+import type { Consolidation, ErrorsLevel, ErrorsOptions } from './setup.ts';
 
 /** Longest part of an error's text that patterns are tried on; keeps the work for a hostile pattern small. */
 const MAX_MATCHED_LENGTH = 1024;
@@ -15,13 +16,15 @@ type Group = {
   cancel: CancelTimer | undefined;
 };
 
-/** The one place that turns an error into output; a limit on floods belongs here. */
+/** The one place that turns an error into output. */
 export class ErrorReport {
   readonly #groups: readonly Group[];
+  readonly #guard: FloodGuard | undefined;
   readonly #clock: Clock;
   readonly #log: Logger;
 
-  constructor(consolidations: readonly Consolidation[], clock: Clock, log: Logger) {
+  constructor({ consolidations, guard }: ErrorsOptions, clock: Clock, log: Logger) {
+    this.#guard = guard && new FloodGuard(guard, clock, (line) => log.error(line));
     this.#groups = consolidations.map((settings) => ({
       settings,
       matcher: compileGoRegexp(settings.pattern),
@@ -36,7 +39,8 @@ export class ErrorReport {
   report(text: string, subject: () => string): void {
     const group = this.#groups.length === 0 ? undefined : this.#find(text);
     if (group === undefined) {
-      this.#log.error(`${subject()}: ${text}`);
+      if (this.#guard) this.#guard.report(text, subject);
+      else this.#log.error(`${subject()}: ${text}`);
       return;
     }
     group.count++;
@@ -47,6 +51,7 @@ export class ErrorReport {
 
   /** Writes the summaries that are due later. */
   close(): void {
+    this.#guard?.close();
     for (const group of this.#groups) {
       group.cancel?.();
       this.#summarize(group);

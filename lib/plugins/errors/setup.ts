@@ -3,8 +3,9 @@ import { expectOnce } from '../../chain/expect-once.ts';
 import { compileGoRegexp } from '../../base/go-regexp.ts';
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive, Option } from '../../config/directive.ts';
+import { createGuardMemory } from './flood-guard.ts';
 
-const OPTIONS = ['stacktrace', 'consolidate'] as const;
+const OPTIONS = ['stacktrace', 'consolidate', 'each'] as const;
 const LEVELS = ['warning', 'error', 'info', 'debug'] as const;
 const MAX_PATTERN_LENGTH = 10_000;
 
@@ -18,10 +19,14 @@ export type Consolidation = {
   readonly showFirst: boolean;
 };
 
-export type ErrorsOptions = { readonly consolidations: readonly Consolidation[] };
+export type ErrorsOptions = {
+  readonly consolidations: readonly Consolidation[];
+  /** What the workers share to count floods; undefined when every error is to be a line. */
+  readonly guard: SharedArrayBuffer | undefined;
+};
 
 /**
- * Reads `errors [stdout] { stacktrace ; consolidate DURATION REGEXP [LEVEL] [show_first] }`. The first pattern that matches
+ * Reads `errors [stdout] { stacktrace ; each ; consolidate DURATION REGEXP [LEVEL] [show_first] }`. The first pattern that matches
  * takes the error.
  *
  * @throws ConfigError `ARGUMENT_COUNT`, `ARGUMENT_VALUE`, `OPTION_UNKNOWN`, `OPTION_CONFLICT`, `DIRECTIVE_REPEATED`
@@ -32,12 +37,17 @@ export function setupErrors(directives: readonly Directive[], _context: SetupCon
   const [output] = directive.args;
   if (output !== undefined) directive.parseWord(output, ['stdout']);
   const consolidations: Consolidation[] = [];
+  let isEach = false;
   for (const option of directive.options()) {
     if (option.name === 'consolidate') consolidations.push(readConsolidate(option));
+    else if (option.name === 'each') {
+      option.expectArguments(0);
+      isEach = true;
+    }
     // Faults carry their stack in any case.
     else if (option.name !== 'stacktrace') throw directive.unknownOption(option, OPTIONS);
   }
-  return { consolidations };
+  return { consolidations, guard: isEach ? undefined : createGuardMemory() };
 }
 
 function readConsolidate(option: Option): Consolidation {

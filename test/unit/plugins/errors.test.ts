@@ -3,6 +3,7 @@ import test from 'ava';
 import { ConfigError, type ErrorCode } from '../../../lib/base/errors.ts';
 import { Outcome } from '../../../lib/chain/outcome.ts';
 import type { Handler } from '../../../lib/chain/plugin.ts';
+import { FloodGuard } from '../../../lib/plugins/errors/flood-guard.ts';
 import { BlockRig } from './block-rig.ts';
 
 const failWith =
@@ -78,3 +79,63 @@ for (const [body, code, line, message] of REFUSED) {
     t.deepEqual([error?.code, error?.line], [code, line]);
   });
 }
+
+test('errors: a dead upstream at 5,000 queries a second for a minute is at most 20 lines with counts and a sample', async (t) => {
+  let port = 1024;
+  const rig = new BlockRig('errors', {
+    last: (query, answer) =>
+      failWith(`read udp 10.0.0.9:${1024 + (port++ % 60_000)}->10.0.0.${1 + (port % 3)}:53: i/o timeout`)(
+        query,
+        answer,
+      ),
+  });
+  // A hundredth of the load in a hundredth of the steps: what counts is the time.
+  for (let i = 0; i < 3000; i++) {
+    void rig.ask(`n${i}.test`);
+    rig.clock.advance(20);
+  }
+  rig.close();
+  t.true(rig.lines.length <= 20, rig.lines.join('\n'));
+  t.is(rig.lines.filter((line) => / errors like /.test(line)).length, 3);
+  t.regex(
+    rig.lines[5]!,
+    /^\[ERROR\] plugin\/errors: \d+ errors like '2 n\d+\.test\. A: read udp 10\.0\.0\.9:\d+->10\.0\.0\.\d:53: i\/o timeout' occurred in last 20s$/,
+  );
+  const counted = rig.lines.reduce((sum, line) => sum + Number(/: (\d+) errors like/.exec(line)?.[1] ?? 1), 0);
+  t.is(counted, 3000);
+});
+
+test('errors: few errors are all lines of their own, different ones do not count as alike', async (t) => {
+  const rig = new BlockRig('errors', { last: failWith('i/o timeout') });
+  for (let i = 0; i < 5; i++) await rig.ask('x');
+  t.is(rig.lines.length, 5);
+  await rig.ask('late');
+  rig.clock.advance(20_000);
+  t.is(rig.lines[5], '[ERROR] plugin/errors: 2 late. A: i/o timeout');
+  rig.clock.advance(61_000);
+  for (let i = 0; i < 5; i++) await rig.ask('x');
+  t.is(rig.lines.length, 11);
+  let text = 0;
+  const texts = ['connection refused', 'no healthy proxies', 'EOF', 'bad reply'];
+  const other = new BlockRig('errors', { last: (query, answer) => failWith(texts[text++ % 4]!)(query, answer) });
+  for (let i = 0; i < 20; i++) await other.ask('x');
+  t.is(other.lines.length, 20);
+});
+
+test('errors: workers count together, one writes for all; each writes every error', async (t) => {
+  const last = failWith('i/o timeout');
+  const one = new BlockRig('errors', { last });
+  const { guard } = one.chain[0]!.options as { guard: SharedArrayBuffer };
+  const lines: string[] = [];
+  const two = new FloodGuard(guard, one.clock, (line) => lines.push(line));
+  for (let i = 0; i < 50; i++) {
+    await one.ask('x');
+    two.report('i/o timeout', () => '2 y. A');
+  }
+  one.clock.advance(20_000);
+  t.is(one.lines.length + lines.length, 6);
+  t.regex([...one.lines, ...lines].join('\n'), /: 95 errors like|^95 errors like/m);
+  const every = new BlockRig('errors {\neach\n}', { last });
+  for (let i = 0; i < 50; i++) await every.ask('x');
+  t.is(every.lines.length, 50);
+});
