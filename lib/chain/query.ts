@@ -13,6 +13,8 @@ export const PARSED = { OK: 0, FORMERR: 1 } as const;
 export const TRANSPORT = { UDP: 0, TCP: 1, TLS: 2, HTTPS: 3, INTERNAL: 4 } as const;
 
 const MAX_LABELS = 128;
+const FIRST_OWN_BYTES = 512;
+const NO_BYTES = new Uint8Array(0);
 const TYPE_OPT = RRTYPE.OPT;
 const TYPE_TSIG = RRTYPE.TSIG;
 
@@ -25,6 +27,9 @@ export class Query {
   packet: Uint8Array = new Uint8Array(0);
   packetAt = 0;
   packetLength = 0;
+
+  /** Where a waiting query keeps its message; reused. */
+  #own = NO_BYTES;
 
   id = 0;
   /** Second and third 16-bit words of the header: flags as received. */
@@ -236,9 +241,31 @@ export class Query {
     this.renamed = true;
   }
 
+  /** Takes over where `query` came from, where it was routed, and its limits: for a query made on its behalf. */
+  copyOrigin(query: Query): void {
+    this.transport = query.transport;
+    this.family = query.family;
+    this.clientAddress.set(query.clientAddress);
+    this.clientPort = query.clientPort;
+    this.serverAddress.set(query.serverAddress);
+    this.serverPort = query.serverPort;
+    this.listener = query.listener;
+    this.block = query.block;
+    this.server = query.server;
+    this.zone = query.zone;
+    this.receivedMs = query.receivedMs;
+    this.deadlineMs = query.deadlineMs;
+    this.depth = query.depth;
+    this.sizeLimit = query.sizeLimit;
+  }
+
   /** Copies the message out of its receive slot, for a query that has to wait. */
   detach(): void {
-    this.packet = this.packet.slice(this.packetAt, this.packetAt + this.packetLength);
+    const { packet, packetAt, packetLength } = this;
+    if (this.#own.length < packetLength) this.#own = new Uint8Array(Math.max(FIRST_OWN_BYTES, packetLength));
+    const own = this.#own;
+    for (let i = 0; i < packetLength; i++) own[i] = packet[packetAt + i]!;
+    this.packet = own;
     this.packetAt = 0;
   }
 

@@ -24,20 +24,7 @@ export function rewriteQuery(query: Query, rewritten: Rewritten, into: Query): v
   into.parse(packet, 0, packet.length);
   into.recursionDesired = query.recursionDesired;
   into.authenticData = query.authenticData;
-  into.transport = query.transport;
-  into.family = query.family;
-  into.clientAddress.set(query.clientAddress);
-  into.clientPort = query.clientPort;
-  into.serverAddress.set(query.serverAddress);
-  into.serverPort = query.serverPort;
-  into.listener = query.listener;
-  into.block = query.block;
-  into.server = query.server;
-  into.zone = query.zone;
-  into.receivedMs = query.receivedMs;
-  into.deadlineMs = query.deadlineMs;
-  into.depth = query.depth;
-  into.sizeLimit = query.sizeLimit;
+  into.copyOrigin(query);
   into.metadata = query.metadata;
 }
 

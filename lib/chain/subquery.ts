@@ -29,19 +29,8 @@ export function makeSubquery(query: Query, name: Uint8Array, type: number): Quer
   }
   const subquery = new Query();
   subquery.parse(packet, 0, packet.length);
-  subquery.transport = query.transport;
-  subquery.family = query.family;
-  subquery.clientAddress.set(query.clientAddress);
-  subquery.clientPort = query.clientPort;
-  subquery.serverAddress.set(query.serverAddress);
-  subquery.serverPort = query.serverPort;
-  subquery.listener = query.listener;
-  subquery.block = query.block;
-  subquery.server = query.server;
-  subquery.zone = query.zone;
-  subquery.receivedMs = query.receivedMs;
-  subquery.depth = query.depth + 1;
-  subquery.sizeLimit = query.sizeLimit;
+  subquery.copyOrigin(query);
+  subquery.depth++;
   subquery.udpSize = query.udpSize;
   return subquery;
 }

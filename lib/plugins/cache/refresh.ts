@@ -76,17 +76,9 @@ export function copyForRefresh(query: Query): Query {
   copy.udpSize = query.udpSize;
   // What comes back is checked for clients that want to know (RFC 6840 section 5.7); each gets AD only if it asked.
   copy.authenticData = true;
+  copy.copyOrigin(query);
   copy.transport = TRANSPORT.INTERNAL;
-  copy.family = query.family;
-  copy.clientAddress.set(query.clientAddress);
-  copy.clientPort = query.clientPort;
-  copy.serverAddress.set(query.serverAddress);
-  copy.serverPort = query.serverPort;
-  copy.block = query.block;
-  copy.server = query.server;
-  copy.zone = query.zone;
-  copy.depth = query.depth;
-  copy.receivedMs = query.receivedMs;
+  copy.deadlineMs = 0;
   copy.sizeLimit = MAX_MESSAGE;
   return copy;
 }
