@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { ConfigError } from '../base/errors.ts';
 import type { ListenerSettings } from '../chain/plugin.ts';
 import { checkClashes, groupByListener, type ListenerGroup } from '../config/listener-clash.ts';
-import type { ListenerPlan, ListenerScheme, Plan } from '../link/plan.ts';
+import type { BlockPlan, ChainLink, ListenerPlan, ListenerScheme, Plan } from '../link/plan.ts';
 import type { MetricRegistry } from '../metrics/registry.ts';
 import { declareDropped } from '../plugins/prometheus/metrics.ts';
+import type { ViewOptions } from '../plugins/view/setup.ts';
 import { formatServer, LISTENER_DEFAULTS, type BlockSetup } from './setup-context.ts';
 
 const SERVED_SCHEMES: readonly string[] = ['dns', 'tls', 'https', 'grpc'] satisfies ListenerScheme[];
@@ -35,9 +36,15 @@ export function buildPlan(blocks: readonly BlockSetup[], generation: number, met
   return {
     generation,
     debug: blocks.some(({ listener }) => listener.debug),
-    blocks: blocks.map(({ zones, view, servers, chain }) => ({ zones, view, servers, chain })),
+    blocks: blocks.map(({ zones, view, servers, chain }) => ({ zones, view, servers, chain, ...filterOf(chain) })),
     listeners: groupByListener(bound).map((group) => buildListener(group, blocks, hasMetrics ? metrics : undefined)),
   };
+}
+
+/** What the `view` of a block asks of queries; the router must know it before any chain runs. */
+function filterOf(chain: readonly ChainLink[]): Pick<BlockPlan, 'filter'> {
+  const view = chain.find(({ plugin }) => plugin === 'view')?.options as ViewOptions | undefined;
+  return view === undefined || view.expressions.length === 0 ? {} : { filter: view.expressions };
 }
 
 function buildListener(

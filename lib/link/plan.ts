@@ -8,6 +8,8 @@ export type BlockPlan = {
   /** Absolute, lower case; the values of the metric label `zone`. */
   readonly zones: readonly string[];
   readonly view: string;
+  /** Expressions that must be true of the queries this block takes (`view`); none: it takes all. */
+  readonly filter?: readonly string[];
   /** Values of the metric label `server`, one per listener of the block (`dns://:53`). */
   readonly servers: readonly string[];
   readonly chain: readonly ChainLink[];

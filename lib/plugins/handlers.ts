@@ -27,6 +27,7 @@ import { createErraticHandler } from './erratic/handler.ts';
 import { createTemplateHandler } from './template/handler.ts';
 import { createRewriteHandler } from './rewrite/handler.ts';
 import { createTsigHandler } from './tsig/handler.ts';
+import { createViewHandler } from './view/handler.ts';
 
 // Options are checked where they are made (setup) and cross threads as plain data, so the table cannot know their types.
 // biome-ignore format: one line a plugin
@@ -58,4 +59,5 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   template: createTemplateHandler,
   rewrite: createRewriteHandler,
   tsig: createTsigHandler,
+  view: createViewHandler,
 };

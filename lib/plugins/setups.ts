@@ -40,6 +40,7 @@ import { setupGrpcServer } from './grpc_server/setup.ts';
 import { setupRewrite } from './rewrite/setup.ts';
 import { setupPprof } from './pprof/setup.ts';
 import { setupTsig } from './tsig/setup.ts';
+import { setupView } from './view/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -81,4 +82,5 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   rewrite: setupRewrite,
   pprof: setupPprof,
   tsig: setupTsig,
+  view: setupView,
 };

@@ -6,6 +6,7 @@ import { type BaseEnv, compileChain } from '../chain/compile.ts';
 import { Outcome, type Result } from '../chain/outcome.ts';
 import type { Handler, HandlerFactory, Upstreams } from '../chain/plugin.ts';
 import { type Query, TRANSPORT } from '../chain/query.ts';
+import { compileQueryFilter } from '../chain/query-filter.ts';
 import { Router } from '../chain/router.ts';
 import { TsigVerifier } from '../chain/tsig.ts';
 import { makeSubquery, MAX_DEPTH } from '../chain/subquery.ts';
@@ -127,10 +128,11 @@ export class PlanRunner {
     const { env, states, onClose } = this.#baseEnv();
     const handlers: Handler[] = plan.blocks.map((block) => compileChain(block, this.#env.factories, env));
     const zones = plan.blocks.map((block) => block.zones);
+    const filters = plan.blocks.map(({ filter }) => filter && compileQueryFilter(filter));
     plan.listeners.forEach((listener, index) => {
       states.push({
         index,
-        router: new Router(listener, handlers, zones),
+        router: new Router(listener, handlers, zones, filters),
         anyClass: listener.anyClass,
         dropped: listener.dropped as RequestCells | undefined,
         httpResponses: listener.httpResponses,

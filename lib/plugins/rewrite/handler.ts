@@ -9,7 +9,7 @@ import { copyWithAlias, findAlias, type ReplacedAlias } from './cname.ts';
 import { NameText } from './name-text.ts';
 import { changeRcode, clampTtls, copyRecords, copyState, RuleNames } from './response.ts';
 import { type CompiledRule, compileRule, type Draft, RuleDraft } from './request.ts';
-import type { RewriteOptions } from './rules.ts';
+import type { EdnsRule, RewriteOptions, RewriteRule } from './rules.ts';
 
 /** Queries and answers kept for reuse; more are left to the garbage collector. */
 const MAX_POOLED = 64;
@@ -35,7 +35,7 @@ export function createRewriteHandler(options: RewriteOptions, env: Env): Handler
 class RewriteHandler {
   readonly #env: Env;
   readonly #rules: CompiledRule[];
-  /** EDNS options that rules are about. */
+  /** Options that rules are about and that replies repeat. */
   readonly #codes: ReadonlySet<number>;
   readonly #name = new NameText();
   readonly #pool: Pair[] = [];
@@ -43,7 +43,7 @@ class RewriteHandler {
   constructor(options: RewriteOptions, env: Env) {
     this.#env = env;
     this.#rules = options.rules.map(compileRule);
-    this.#codes = new Set(options.rules.flatMap((rule) => (rule.field === 'edns0' ? [rule.code] : [])));
+    this.#codes = new Set(options.rules.flatMap((rule) => (isRepeated(rule) ? [rule.code] : [])));
   }
 
   readonly serve: Handler = (query, answer) => {
@@ -173,6 +173,11 @@ function cloneAnswer(asked: Query, from: Answer): Answer {
 
 function whenReady<T extends Outcome>(value: T | Promise<T>, run: (value: T) => Result): Result {
   return isWaiting(value) ? value.then(run) : run(value);
+}
+
+/** Clients are told of local options; of their subnet only upstreams are. */
+function isRepeated(rule: RewriteRule): rule is RewriteRule & EdnsRule {
+  return rule.field === 'edns0' && rule.data.kind !== 'subnet';
 }
 
 function optionsOf(query: Query): Uint8Array | undefined {

@@ -13,7 +13,8 @@ import { parseRecord, type ResourceRecord } from '../../wire/record.ts';
 import { SECTION } from '../../wire/record-index.ts';
 import { RecordTextError } from '../../wire/text.ts';
 import { CLASS, RCODE, RRTYPE } from '../../wire/types.ts';
-import { makeTemplateData } from './data.ts';
+import { groupsOf, makeTemplateData } from './data.ts';
+import { type Outcome as ExpressionOutcome, TemplateExpressions } from './expressions.ts';
 import { parseLine, renderLine } from './line.ts';
 import { kindOf } from './metrics.ts';
 import type { TemplateLine, TemplateOptions, TemplateRule } from './setup.ts';
@@ -24,6 +25,8 @@ type CompiledRule = {
   readonly rule: TemplateRule;
   readonly zones: ZoneTable;
   readonly patterns: readonly RegExp[];
+  /** Undefined without `var` and `expr`. */
+  readonly expressions: TemplateExpressions | undefined;
   readonly lines: readonly CompiledLine[];
   readonly fallthrough: ZoneTable;
 };
@@ -31,7 +34,7 @@ type CompiledRule = {
 /** A record and the section it goes to. */
 type Rendered = { readonly line: TemplateLine; readonly record: ResourceRecord };
 
-const NO_VARIABLES: ReadonlyMap<string, GoValue> = new Map();
+const NO_EXPRESSIONS: ExpressionOutcome = { kind: 'true', variables: new Map() };
 const EVERYTHING = /.*/;
 
 export function createTemplateHandler(options: TemplateOptions, env: Env): Handler {
@@ -47,8 +50,11 @@ export function createTemplateHandler(options: TemplateOptions, env: Env): Handl
       if (zone === -1) continue;
       if (name === '') name = query.formatName();
       const match = firstMatch(compiled.patterns, name);
-      if (match) return writer.answer(compiled, query, answer, zone, name, match);
-      if (compiled.fallthrough.match(query) === -1) {
+      const outcome = match && evaluate(compiled.expressions, query, match);
+      if (match && outcome?.kind === 'true') {
+        return writer.answer(compiled, query, answer, zone, name, match, outcome.variables);
+      }
+      if (outcome?.kind === 'failed' || compiled.fallthrough.match(query) === -1) {
         answer.fail(RCODE.SERVFAIL);
         return Outcome.FAILED;
       }
@@ -62,9 +68,26 @@ function compileRule(rule: TemplateRule): CompiledRule {
     rule,
     zones: new ZoneTable(rule.zones),
     patterns: rule.patterns.length === 0 ? [EVERYTHING] : rule.patterns.map((pattern) => compileGoRegexp(pattern)),
+    expressions: compileExpressions(rule),
     lines: rule.lines.map((line) => ({ line, template: parseLine(line.text) })),
     fallthrough: new ZoneTable(rule.fallthrough),
   };
+}
+
+function compileExpressions({ variables, conditions }: TemplateRule): TemplateExpressions | undefined {
+  if (variables.length === 0 && conditions.length === 0) return undefined;
+  const expressions = new TemplateExpressions();
+  for (const variable of variables) expressions.addVariable(variable);
+  for (const text of conditions) expressions.addCondition(text);
+  return expressions;
+}
+
+function evaluate(
+  expressions: TemplateExpressions | undefined,
+  query: Query,
+  match: RegExpExecArray,
+): ExpressionOutcome {
+  return expressions === undefined ? NO_EXPRESSIONS : expressions.run(query, groupsOf(match));
 }
 
 /** Index of the rule's zone that the query is in, -1 when the rule is not about the query. */
@@ -97,6 +120,7 @@ class TemplateWriter {
     zone: number,
     name: string,
     match: RegExpExecArray,
+    variables: ReadonlyMap<string, GoValue>,
   ): Result {
     const { rule } = compiled;
     const { cells } = this.#env;
@@ -111,7 +135,7 @@ class TemplateWriter {
       answer.fail(RCODE.SERVFAIL);
       return Outcome.FAILED;
     }
-    const data = makeTemplateData(query, rule, rule.zones[zone]!, name, match, NO_VARIABLES);
+    const data = makeTemplateData(query, rule, rule.zones[zone]!, name, match, variables);
     const rendered: Rendered[] = [];
     for (const { line, template } of compiled.lines) {
       const record = this.#render(line, template, data, cell);

@@ -6,6 +6,7 @@ import { formatNodes } from '../../config/go-template/ast.ts';
 import { SECTION, type Section } from '../../wire/record-index.ts';
 import { parseClass } from '../../wire/record.ts';
 import { parseRcode, parseType, RCODE } from '../../wire/types.ts';
+import { isReserved, TemplateExpressions, type Variable } from './expressions.ts';
 import { parseLine } from './line.ts';
 import {
   declareLineCells,
@@ -15,7 +16,18 @@ import {
   type TemplateScope,
 } from './metrics.ts';
 
-const OPTIONS = ['match', 'answer', 'additional', 'authority', 'rcode', 'ederror', 'fallthrough', 'upstream'] as const;
+const OPTIONS = [
+  'match',
+  'var',
+  'expr',
+  'answer',
+  'additional',
+  'authority',
+  'rcode',
+  'ederror',
+  'fallthrough',
+  'upstream',
+] as const;
 const SECTIONS = { answer: SECTION.ANSWER, authority: SECTION.AUTHORITY, additional: SECTION.ADDITIONAL } as const;
 /** As long as CoreDNS takes. */
 const MAX_PATTERN_LENGTH = 10_000;
@@ -31,6 +43,10 @@ export type TemplateRule = {
   readonly qtype: number;
   /** In Go's syntax; the first that matches gives the groups. Empty: every name. */
   readonly patterns: readonly string[];
+  /** Each may use those before it. */
+  readonly variables: readonly Variable[];
+  /** All must be true. */
+  readonly conditions: readonly string[];
   /** In the order of the sections of a message. */
   readonly lines: readonly TemplateLine[];
   readonly rcode: number;
@@ -45,8 +61,8 @@ export type TemplateRule = {
 export type TemplateOptions = { readonly rules: readonly TemplateRule[] };
 
 /**
- * Reads `template CLASS TYPE [ZONE..] { match REGEXP.. ; answer|additional|authority RECORD.. ; rcode CODE ;
- * ederror CODE [TEXT] ; fallthrough [ZONE..] }`, any number of them.
+ * Reads `template CLASS TYPE [ZONE..] { match REGEXP.. ; var NAME EXPRESSION ; expr EXPRESSION ;
+ * answer|additional|authority RECORD.. ; rcode CODE ; ederror CODE [TEXT] ; fallthrough [ZONE..] }`, any number of them.
  *
  * @throws ConfigError `ARGUMENT_COUNT`, `ARGUMENT_VALUE`, `OPTION_UNKNOWN`
  */
@@ -68,11 +84,20 @@ function readRule(directive: Directive, context: SetupContext): TemplateRule {
   };
   const lines: TemplateLine[] = [];
   const patterns: string[] = [];
+  const variables: Variable[] = [];
+  const conditions: string[] = [];
+  const expressions = new TemplateExpressions();
   const rule = { rcode: RCODE.NOERROR as number, ede: -1, edeText: '', fallthrough: [] as readonly string[] };
   for (const option of directive.options()) {
     switch (option.name) {
       case 'match':
         patterns.push(...readPatterns(option));
+        break;
+      case 'var':
+        variables.push(readVariable(option, expressions));
+        break;
+      case 'expr':
+        conditions.push(readCondition(option, expressions));
         break;
       case 'answer':
       case 'authority':
@@ -100,7 +125,36 @@ function readRule(directive: Directive, context: SetupContext): TemplateRule {
   }
   const { zones, qclass, qtype } = scope;
   lines.sort((a, b) => a.section - b.section);
-  return { zones, qclass, qtype, patterns, lines, ...rule, cells: declareTemplateCells(context.metrics, scope) };
+  const cells = declareTemplateCells(context.metrics, scope);
+  return { zones, qclass, qtype, patterns, variables, conditions, lines, ...rule, cells };
+}
+
+function readVariable(option: Option, expressions: TemplateExpressions): Variable {
+  option.expectArguments(2, Number.POSITIVE_INFINITY);
+  const [word, ...rest] = option.args as [Token, ...Token[]];
+  if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(word.text)) {
+    throw option.valueError(word, 'a name of letters, digits and underscores');
+  }
+  if (isReserved(word.text))
+    throw option.error('ARGUMENT_VALUE', `var: the name "${word.text}" is reserved`, word.line);
+  const variable = { name: word.text, text: rest.map(({ text }) => text).join(' ') };
+  check(option, () => expressions.addVariable(variable));
+  return variable;
+}
+
+function readCondition(option: Option, expressions: TemplateExpressions): string {
+  option.expectArguments(1, Number.POSITIVE_INFINITY);
+  const text = option.values.join(' ');
+  check(option, () => expressions.addCondition(text));
+  return text;
+}
+
+function check(option: Option, compile: () => void): void {
+  try {
+    compile();
+  } catch (error) {
+    throw option.error('ARGUMENT_VALUE', `${option.name}: ${(error as Error).message}`);
+  }
 }
 
 function readClass(directive: Directive, word: Token): number {
