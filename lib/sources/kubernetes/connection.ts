@@ -116,7 +116,7 @@ export class Connection {
   /** One timer a connection that looks when it fires, instead of one a chunk. */
   #arm(): void {
     this.#cancelTimer?.();
-    const leftMs = this.#heardMs + this.#quietLimitMs - this.#clock.monotonicMs();
+    const leftMs = Math.ceil(this.#heardMs + this.#quietLimitMs - this.#clock.monotonicMs());
     this.#cancelTimer = this.#clock.after(Math.max(0, leftMs), () => {
       const quietMs = this.#clock.monotonicMs() - this.#heardMs;
       if (quietMs < this.#quietLimitMs) this.#arm();

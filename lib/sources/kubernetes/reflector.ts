@@ -323,9 +323,13 @@ export class Reflector<T extends ObjectIdentity> {
         }
         break;
       case 'expired':
-        this.#listVersion = this.#listing ? '' : this.#version;
         this.#needsList = true;
-        if (wasGood) return this.#random() * JITTER_MS;
+        if (this.#listing) this.#listVersion = '';
+        else {
+          // The server is well and only forgot: the limit on lists is all the waiting there has to be.
+          this.#listVersion = this.#version;
+          return this.#random() * JITTER_MS;
+        }
         break;
       case 'too-new':
       case 'older':

@@ -349,7 +349,7 @@ test('429 with Retry-After: obeyed with jitter, never undercut', async (t) => {
   reflector.stop();
 });
 
-test('API server down: retries with growing pauses up to 10 s, then 30 s; no answer changes; back within 15 s', async (t) => {
+test('API server down: retries with growing pauses up to 8 s, however long it lasts; no answer changes', async (t) => {
   const { watch, api, pass, clock, told, logged, reflector } = await startSynced();
   await watch.reset();
   const times: number[] = [];
@@ -360,8 +360,7 @@ test('API server down: retries with growing pauses up to 10 s, then 30 s; no ans
   }
   const gaps = times.slice(1).map((time, index) => time - times[index]!);
   t.true(gaps[0]! >= 800 && gaps[0]! <= 1700, `first pause ${gaps[0]}`);
-  t.true(Math.max(...gaps.slice(0, 20)) <= 10_100);
-  t.true(Math.max(...gaps) > 15_000 && Math.max(...gaps) <= 30_100);
+  t.true(Math.max(...gaps) > 4000 && Math.max(...gaps) <= 8100);
   t.deepEqual(told, []);
   t.is(logged.length, 1);
   reflector.stop();
