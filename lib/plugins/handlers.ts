@@ -1,6 +1,7 @@
 // Handler factory of every plugin that has a handler, by directive. Worker.
 import type { HandlerFactory } from '../chain/plugin.ts';
 import { createKubernetesHandler } from './kubernetes/handler.ts';
+import { createK8sExternalHandler } from './k8s_external/handler.ts';
 import { createTransferHandler } from './transfer/handler.ts';
 import { createCacheHandler } from './cache/handler.ts';
 import { createForwardHandler } from './forward/handler.ts';
@@ -33,6 +34,7 @@ import { createViewHandler } from './view/handler.ts';
 // biome-ignore format: one line a plugin
 export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   kubernetes: createKubernetesHandler,
+  k8s_external: createK8sExternalHandler,
   transfer: createTransferHandler,
   cache: createCacheHandler,
   forward: createForwardHandler,

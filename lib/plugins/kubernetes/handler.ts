@@ -3,6 +3,7 @@ import type { Answer } from '../../chain/answer.ts';
 import { Outcome, type Result } from '../../chain/outcome.ts';
 import { addAlias, addOutsideServices } from '../../chain/outside-names.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
+import { hasBothUnderscores, hasNoUnderscores, writePortName } from '../../chain/port-name.ts';
 import type { Query } from '../../chain/query.ts';
 import { addPointers, addServiceRecords } from '../../chain/service-answer.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
@@ -27,7 +28,6 @@ const DNS_VERSION = Buffer.from('\x0bdns-version', 'latin1');
 const NS_DNS = Buffer.from('\x02ns\x03dns', 'latin1');
 const POD = Buffer.from('\x03pod', 'latin1');
 const SVC = Buffer.from('\x03svc', 'latin1');
-const UNDERSCORE = 0x5f;
 const EMPTY = new Uint8Array(0);
 
 /** Labels before the zone in `_port._proto.service.namespace.svc` and in the longest Pod name. */
@@ -257,36 +257,17 @@ export class KubernetesHandler {
 
   /** `_port._proto.<service>...`; the underscores may be missing (CoreDNS strips them before it compares). */
   #portName(query: Query, answer: Answer, zoneLabel: number, depth: number): Result {
-    const { name, labelAt } = query;
-    const second = labelAt[1]!;
-    const relativeLength = labelAt[zoneLabel]!;
+    const relativeLength = query.labelAt[zoneLabel]!;
     let entry = 0;
-    const isPlain = name[1] !== UNDERSCORE && name[second + 1] !== UNDERSCORE;
     // In a clusterset two labels without underscores are an endpoint and its cluster.
-    const isExact = isPlain ? this.#tree !== this.#ownTree : name[1] === UNDERSCORE && name[second + 1] === UNDERSCORE;
+    const isExact = hasBothUnderscores(query) || (this.#tree !== this.#ownTree && hasNoUnderscores(query));
     if (isExact) entry = this.#find(query, relativeLength, zoneLabel);
     else if (relativeLength + 2 < this.#scratch.length) {
-      const length = this.#writeWithUnderscores(query, relativeLength);
+      const length = writePortName(query, relativeLength, this.#scratch);
       entry = this.#findRelative(this.#scratch, length);
     }
     if (entry === 0) return this.#missing(query, answer, zoneLabel);
     return this.#answerEntry(query, answer, entry, zoneLabel, depth);
-  }
-
-  #writeWithUnderscores(query: Query, relativeLength: number): number {
-    const to = this.#scratch;
-    const { name } = query;
-    let length = 0;
-    let from = 0;
-    for (let label = 0; label < 2; label++) {
-      const size = name[from++]!;
-      const hasUnderscore = name[from] === UNDERSCORE;
-      to[length++] = hasUnderscore ? size : size + 1;
-      if (!hasUnderscore) to[length++] = UNDERSCORE;
-      for (const end = from + size; from < end; from++) to[length++] = name[from]!;
-    }
-    while (from < relativeLength) to[length++] = name[from++]!;
-    return length;
   }
 
   /** `<dashed address>.<namespace>.pod`; up to two labels in front are ignored, as CoreDNS does. */

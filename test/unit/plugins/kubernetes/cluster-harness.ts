@@ -107,14 +107,14 @@ export class TestCluster {
       offers: this.offers,
       clock: this.clock,
       log,
-      resolve: (query: Query, name: Uint8Array, _type: number, into: Answer) => {
+      resolve: (_query: Query, name: Uint8Array, type: number, into: Answer) => {
         const packet = encodeQuery({
           name: Buffer.from(name).toString('latin1') === '\0' ? '.' : textOf(name),
           type: 'A',
         });
         const subquery = new Query();
         subquery.parse(packet, 0, packet.length);
-        subquery.qtype = query.qtype;
+        subquery.qtype = type;
         into.begin(subquery);
         const serve = this.outside.get(textOf(name));
         if (serve) return serve(subquery, into);
