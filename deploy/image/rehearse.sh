@@ -68,8 +68,9 @@ run() {
     mount -o remount,bind,ro "$image$MOUNT_DIR"
   fi
   mount -o remount,bind,ro "$image"
-  local -a entry user keep
+  local -a entry user keep environment
   mapfile -t entry < <(sed -n 's/^ENTRYPOINT //p' "$dockerfile" | grep -o '"[^"]*"' | tr -d '"')
+  mapfile -t environment < <(sed -n 's/^ENV //p' "$dockerfile")
   IFS=: read -r -a user < <(sed -n 's/^USER //p' "$dockerfile")
   keep=(--caps=cap_net_bind_service=ep)
   local dropped
@@ -80,7 +81,7 @@ run() {
   fi
   if [[ ${NEW_PRIVILEGES-} != yes ]]; then keep+=(--no-new-privs); fi
   # shellcheck disable=SC2086
-  exec env -i ${ENVIRONMENT-} "$(command -v capsh)" --chroot="$image" --drop="$dropped" --keep=1 --gid="${user[1]}" \
+  exec env -i "${environment[@]}" ${ENVIRONMENT-} "$(command -v capsh)" --chroot="$image" --drop="$dropped" --keep=1 --gid="${user[1]}" \
     --groups= --uid="${user[0]}" "${keep[@]}" --shell="${entry[0]}" -- "${entry[@]:1}" "$@"
 }
 
