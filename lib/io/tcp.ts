@@ -1,6 +1,5 @@
 // DNS over TCP and TLS: accepts connections and hands their messages to the same handler as UDP's (RFC 7766, RFC 7858). Worker.
 import net from 'node:net';
-import tls from 'node:tls';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { ListenerTls } from '../link/plan.ts';
 import { type ConnectionContext, MAX_FRAME, TcpConnection, type TcpCounters } from './tcp-connection.ts';
@@ -125,10 +124,13 @@ class Listener implements TcpListener {
     const sockets = { allowHalfOpen: true, noDelay: true };
     const { tls: secure } = this.#options;
     if (!secure) return net.createServer(sockets, (socket) => this.#accept(socket));
-    const server = tls.createServer({ ...sockets, ...tlsServerOptions(secure, readTimeoutMs) }, (socket) => {
-      if (isAcceptedClient(socket, secure.clientAuth)) this.#accept(socket);
-      else socket.destroy(new Error('client certificate'));
-    });
+    // Loaded when needed, as all of TLS is here: it costs a thread 15 ms of CPU at its start, and memory.
+    const server = process
+      .getBuiltinModule('node:tls')
+      .createServer({ ...sockets, ...tlsServerOptions(secure, readTimeoutMs) }, (socket) => {
+        if (isAcceptedClient(socket, secure.clientAuth)) this.#accept(socket);
+        else socket.destroy(new Error('client certificate'));
+      });
     if (secure.keyLogFile !== undefined) logKeys(server, secure.keyLogFile);
     server.on('tlsClientError', () => void this.counters.errors++);
     // Connections that have not shaken hands are not in the eviction order yet.

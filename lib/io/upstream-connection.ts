@@ -1,6 +1,5 @@
 // One TCP or TLS connection to a nameserver, several queries under way on it. Worker.
 import net from 'node:net';
-import tls from 'node:tls';
 import type { UpstreamTarget } from '../chain/plugin.ts';
 import { randomUint16 } from './random.ts';
 import { formatAddressPort } from './socket-address.ts';
@@ -169,7 +168,8 @@ function connect(target: UpstreamTarget, session: Buffer | undefined): net.Socke
   const place = { host, port, ...(sourceAddress === undefined ? {} : { localAddress: sourceAddress }) };
   if (!secure) return net.connect(place);
   const { serverName, ca, cert, key } = secure;
-  return tls.connect({
+  // Loaded when needed: see tcp.ts.
+  return process.getBuiltinModule('node:tls').connect({
     ...place,
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,

@@ -1,7 +1,6 @@
 // lib/plugins/forward/read-options.ts — control thread. The options in the block of a `forward` -> Draft.
 import fs from 'node:fs';
 import path from 'node:path';
-import tls from 'node:tls';
 import { parseIpAddress, splitHostPort } from '../../base/ip-address.ts';
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive, Option, Token } from '../../config/directive.ts';
@@ -13,7 +12,7 @@ import type { TargetTemplate } from './upstream-target.ts';
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 /** What the options say, defaults otherwise. */
 export type Draft = Writable<
-  Omit<ForwardZoneOptions, 'upstreams' | 'shared' | 'list' | 'template' | 'failoverByDefault' | 'hedge'>
+  Omit<ForwardZoneOptions, 'upstreams' | 'shared' | 'list' | 'loopLabel' | 'template' | 'failoverByDefault' | 'hedge'>
 > & {
   readonly template: Writable<TargetTemplate>;
   hedge: boolean | undefined;
@@ -172,7 +171,7 @@ function readTls(option: Option, draft: Draft, context: SetupContext): void {
   else if (files.length > 1)
     draft.template.tls = { cert: first!, key: second!, ...(third === undefined ? {} : { ca: third }) };
   try {
-    tls.createSecureContext(draft.template.tls);
+    process.getBuiltinModule('node:tls').createSecureContext(draft.template.tls);
   } catch (error) {
     throw option.error(
       'FILE',

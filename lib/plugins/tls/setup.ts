@@ -2,7 +2,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { createSecureContext } from 'node:tls';
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive, Option, Token } from '../../config/directive.ts';
 import type { ListenerTls } from '../../link/plan.ts';
@@ -94,7 +93,7 @@ function readFiles(directive: Directive, context: SetupContext): Pick<ListenerTl
   if (caWord !== undefined) parseCertificate(directive, caWord, ca!);
   const parts = { cert, key, ...(ca === undefined ? {} : { ca }) };
   try {
-    createSecureContext(parts);
+    process.getBuiltinModule('node:tls').createSecureContext(parts);
   } catch (error) {
     throw directive.error('FILE', `certificate and key cannot be used: ${(error as Error).message}`);
   }

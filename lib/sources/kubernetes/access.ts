@@ -1,7 +1,7 @@
 // How the API server is reached and who we are to it: in a Pod, by an endpoint URL, or by a kubeconfig. Control thread.
 import fs from 'node:fs';
 import type http from 'node:http';
-import { createSecureContext, type ConnectionOptions } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import { ConfigError } from '../../base/errors.ts';
 import { formatHostPort } from '../../base/ip-address.ts';
 
@@ -81,7 +81,7 @@ export function openEndpointAccess(url: string, files?: TlsFiles): ApiAccess {
     ca: requireReadable(files.ca, 'CA certificate'),
   });
   try {
-    createSecureContext(read());
+    process.getBuiltinModule('node:tls').createSecureContext(read());
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError('CLUSTER', `tls: ${files.cert}, ${files.key}, ${files.ca}: ${(error as Error).message}`);

@@ -1,5 +1,5 @@
 // Careful access to decoded JSON or YAML of unknown shape: a missing or null field is absent, a wrong type is a problem. Control thread.
-import { parseIpv4, parseIpv6 } from '../../../base/ip-address.ts';
+import { isIpv4, parseIpv6 } from '../../../base/ip-address.ts';
 import type { ProblemCollector } from './problem.ts';
 
 export type RawObject = { readonly [field: string]: unknown };
@@ -46,7 +46,7 @@ export function readPort(raw: RawObject, field: string, path: string, problems: 
 
 /** Whether the text is an IPv4 or IPv6 address: 4, 6, or 0 when it is neither (an IPv6 zone is not accepted). */
 export function addressFamily(text: string): 0 | 4 | 6 {
-  if (!text.includes(':')) return parseIpv4(text) === undefined ? 0 : 4;
+  if (!text.includes(':')) return isIpv4(text) ? 4 : 0;
   return parseIpv6(text) === undefined ? 0 : 6;
 }
 
