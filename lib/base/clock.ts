@@ -45,7 +45,7 @@ export class ManualClock implements Clock {
   }
 
   after(delayMs: number, run: () => void): CancelTimer {
-    const entry: Waiting = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, run };
+    const entry: Waiting = { dueMs: this.#nowMs + Math.max(0, Math.ceil(delayMs)), order: this.#order++, run };
     this.#waiting.add(entry);
     return () => void this.#waiting.delete(entry);
   }

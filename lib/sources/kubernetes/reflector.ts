@@ -132,6 +132,8 @@ export class Reflector<T extends ObjectIdentity> {
    * @returns 0 when it may be made now (and none other for a while), else the milliseconds to wait
    */
   claimList(): number {
+    // The list that the view is waiting for goes first.
+    if (this.#needsList) return LIST_INTERVAL_MS;
     const waitMs = Math.max(0, this.#nextListMs - this.#clock.monotonicMs());
     if (waitMs === 0) this.#listBegins();
     return waitMs;
