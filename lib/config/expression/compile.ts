@@ -105,6 +105,7 @@ export class Compiler<C> {
         return this.#call(node);
       default: {
         const value = this.compile(node.value);
+        if (this.#isTaken(node.name)) throw new ExpressionError(`cannot redeclare ${node.name}`, node.at);
         return this.withLocals([[node.name, value.type]], ([slot]) => {
           const body = this.compile(node.body);
           const run: Run<C> = (context, frame) => {
@@ -134,6 +135,12 @@ export class Compiler<C> {
     const local = this.#locals.findLast((known) => known.name === name);
     if (!local) throw new ExpressionError(`cannot use ${name} outside of a predicate`, at);
     return { type: local.type, run: (_context, frame) => frame[local.slot]! };
+  }
+
+  #isTaken(name: string): boolean {
+    const { functions, variables } = this.#scope;
+    if (functions.has(name) || variables.has(name) || BUILTINS.has(name) || PREDICATES.has(name)) return true;
+    return this.#locals.some((known) => known.name === name);
   }
 
   #name(name: string, at: number): Compiled<C> {

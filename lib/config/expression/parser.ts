@@ -63,7 +63,11 @@ class ExpressionParser {
   /** `let x = 1; body`. */
   #sequence(): ExpressionNode {
     const { at } = this.#token;
-    if (!this.#accept('let')) return this.#expression(0);
+    if (!this.#accept('let')) {
+      const node = this.#expression(0);
+      // Of several expressions the last one counts.
+      return this.#accept(';') ? this.#sequence() : node;
+    }
     if (this.#token.kind !== 'word') throw this.#unexpected();
     const name = this.#token.text;
     this.#next++;

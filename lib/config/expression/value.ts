@@ -15,7 +15,7 @@ export type ValueType = {
   readonly of?: ValueType;
 };
 
-export const TYPE = {
+export const TYPE: Readonly<Record<'INT' | 'FLOAT' | 'STRING' | 'BOOL' | 'NIL' | 'ANY' | 'MAP', ValueType>> = {
   INT: { kind: 'int' },
   FLOAT: { kind: 'float' },
   STRING: { kind: 'string' },
@@ -23,7 +23,7 @@ export const TYPE = {
   NIL: { kind: 'nil' },
   ANY: { kind: 'any' },
   MAP: { kind: 'map' },
-} as const satisfies Readonly<Record<string, ValueType>>;
+};
 
 /** The expression met values that it cannot work with. */
 export class ExpressionRunError extends Error {
@@ -100,5 +100,7 @@ export function formatExpressionValue(value: ExpressionValue): string {
     const entries = [...value].sort(([a], [b]) => (a < b ? -1 : 1));
     return `map[${entries.map(([key, item]) => `${key}:${formatExpressionValue(item)}`).join(' ')}]`;
   }
+  if (typeof value === 'number' && !Number.isFinite(value))
+    return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
   return `${value as string | number | boolean}`;
 }
