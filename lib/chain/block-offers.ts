@@ -15,11 +15,20 @@ export type SearchPathFinder = (query: Query) => readonly Uint8Array[] | undefin
 /** Where a cluster's names for use outside of it are: a store tree with names relative to the external zone. */
 export type ExternalNamesOffer = { readonly tree: number };
 
+/** What `forward` offers to `loop`: it finds out which of its upstreams lead back here, and asks those no more. */
+export type LoopGuard = {
+  /** Begins to look, now and whenever there is reason to. */
+  start(): void;
+  /** Whether the query is one of the guard's own that came back. It must not be forwarded again. */
+  hears(query: Query): boolean;
+};
+
 export class BlockOffers {
   readonly metadata: MetadataProvider[] = [];
   /** Plugins that can hand out whole zones, the last of the chain first. */
   readonly transferers: ZoneTransferer[] = [];
   /** By name of the plugin: `autopath @kubernetes`. */
   readonly searchPaths: Map<string, SearchPathFinder> = new Map();
+  readonly loopGuards: LoopGuard[] = [];
   external: ExternalNamesOffer | undefined;
 }

@@ -15,6 +15,7 @@ import { EDE, RCODE } from '../../wire/types.ts';
 import { Admission, type Client, REFUSAL } from './admission.ts';
 import { Flight } from './flight.ts';
 import { FlightWatch } from './flight-watch.ts';
+import { ForwardLoopGuard } from './loop-guard.ts';
 import { type ForwardCells, PROTO, rcodeIndex } from './metrics.ts';
 import { type Nameserver, RANK } from './nameserver.ts';
 import { NameserverList } from './nameserver-list.ts';
@@ -49,6 +50,7 @@ export class Forwarder {
   readonly #shared: SharedState;
   readonly #admission: Admission;
   readonly #watch: FlightWatch;
+  readonly #loopGuard: ForwardLoopGuard;
   readonly #reader = new ReplyReader();
   readonly #flights = new Map<string, Flight>();
   #isClosed = false;
@@ -71,6 +73,9 @@ export class Forwarder {
       stranded: (flight) => this.#failOver(flight),
       settle: (flight) => this.#guard(flight, () => this.#settle(flight)),
     });
+    this.#loopGuard = new ForwardLoopGuard(options, this.#nameservers, this.#shared, env);
+    this.#nameservers.onAdd = (nameserver) => this.#loopGuard.watch(nameserver);
+    env.offers.loopGuards.push(this.#loopGuard);
     env.onClose(() => this.#close());
     this.handler = (query, answer) => (this.#isMine(query) ? this.#forward(query, answer) : following(query, answer));
   }
@@ -78,6 +83,7 @@ export class Forwarder {
   /** Stops probing; sockets go when the last query under way has its answer. */
   #close(): void {
     this.#isClosed = true;
+    this.#loopGuard.close();
     this.#nameservers.stopProbing();
     if (this.#admission.underWay === 0) this.#nameservers.close();
   }
@@ -98,6 +104,8 @@ export class Forwarder {
     const first = this.#flights.get(flight.key);
     if (first) {
       this.#env.cells[this.#cells.coalesced]!++;
+      // A loop ends in a query that is under way already, from where queries are sent to.
+      if (this.#nameservers.isSender(query)) this.#loopGuard.suspect();
       return new Promise((resolve) => first.waiters.push({ query, answer, client, resolve }));
     }
     this.#flights.set(flight.key, flight);
@@ -349,6 +357,14 @@ export class Forwarder {
   }
 
   #fail(flight: Flight): void {
+    const isLooped = this.#nameservers.all.every((nameserver) => nameserver.isLooped);
+    if (isLooped) {
+      // The guard has written the one line that this deserves.
+      flight.answer.fail(RCODE.SERVFAIL);
+      flight.answer.ede = EDE.NO_REACHABLE_AUTHORITY;
+      flight.answer.edeText = 'upstreams lead back to this server';
+      return;
+    }
     flight.answer.fail(RCODE.SERVFAIL, flight.error === '' ? 'no healthy proxies' : flight.error);
     flight.answer.ede = EDE.NO_REACHABLE_AUTHORITY;
   }

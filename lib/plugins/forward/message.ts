@@ -55,16 +55,17 @@ function writeAnew(query: Query): Uint8Array {
 }
 
 /**
- * A health probe: NS of `domain`, ID 0.
- * @param domain wire form
+ * A question of our own in class IN, ID 0.
+ * @param name wire form
  */
-export function buildProbe(domain: Uint8Array, recursionDesired: boolean): Uint8Array {
-  const length = nameLength(domain);
+export function buildQuestion(name: Uint8Array, type: number, recursionDesired: boolean): Uint8Array {
+  const length = nameLength(name);
   const message = new Uint8Array(HEADER_LENGTH + length + 4);
   message[2] = recursionDesired ? 1 : 0;
   message[5] = 1;
-  message.set(domain.subarray(0, length), HEADER_LENGTH);
-  message[HEADER_LENGTH + length + 1] = RRTYPE.NS;
+  message.set(name.subarray(0, length), HEADER_LENGTH);
+  message[HEADER_LENGTH + length] = type >>> 8;
+  message[HEADER_LENGTH + length + 1] = type;
   message[HEADER_LENGTH + length + 3] = 1;
   return message;
 }

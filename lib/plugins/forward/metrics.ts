@@ -22,6 +22,8 @@ export type UpstreamCells = {
   readonly oldHealthcheckFailures: number;
   /** Times it was found to say nothing. */
   readonly silences: number;
+  /** Times it was found to lead back here. */
+  readonly loops: number;
 };
 
 /** Cell numbers of the plugin as a whole. */
@@ -120,6 +122,7 @@ export function declareUpstreamMetrics(metrics: MetricRegistry, to: string): Ups
         },
       ),
     ),
+    loops: metrics.counter('clusterdns_forward_loops_total', 'Times an upstream was found to lead back here.', { to }),
     silences: metrics.counter('clusterdns_forward_silences_total', 'Times an upstream was found silent.', { to }),
     oldHealthcheckFailures: metrics.counter(
       'coredns_forward_healthcheck_failures_total',

@@ -1,5 +1,6 @@
 // lib/plugins/forward/nameserver-list.ts — worker. The upstreams of one `forward` and the order in which they are asked.
 import type { Env } from '../../chain/plugin.ts';
+import type { Query } from '../../chain/query.ts';
 import type { Flight } from './flight.ts';
 import { Nameserver, RANK } from './nameserver.ts';
 import type { ForwardZoneOptions, Policy } from './setup.ts';
@@ -19,6 +20,8 @@ export class NameserverList {
   /** Those that the list no longer names and that queries may still be out at. */
   readonly #retired = new Set<Nameserver>();
   #all: readonly Nameserver[];
+  /** Called with each upstream that a new list adds. */
+  onAdd: (nameserver: Nameserver) => void = () => {};
 
   constructor(options: ForwardZoneOptions, shared: SharedState, env: Env) {
     this.#options = options;
@@ -42,7 +45,9 @@ export class NameserverList {
       const target = makeTarget(address, this.#options.template);
       return new Nameserver(this.#options, { to, target, cells, slot }, this.#shared, this.#env);
     });
+    const added = all.filter((nameserver) => !this.#all.includes(nameserver));
     this.#all = all;
+    for (const nameserver of added) this.onAdd(nameserver);
     for (const gone of known.values()) this.#retire(gone);
   }
 
@@ -91,7 +96,10 @@ export class NameserverList {
     return order;
   }
 
-  /** The one to ask next: in better health than the others, or else the first; undefined when all have been asked. */
+  /**
+   * The one to ask next: in better health than the others, or else the first. Undefined when all have been asked, or those
+   * left lead back here.
+   */
   take(flight: Flight): Nameserver | undefined {
     const { round } = flight;
     let best = 0;
@@ -102,12 +110,14 @@ export class NameserverList {
       best = i;
       bestRank = rank;
     }
+    if (bestRank === RANK.LOOPED) return undefined;
     return best === 0 ? round.shift() : round.splice(best, 1)[0];
   }
 
   /** Any of them, in place of one that was taken. */
   takeAny(flight: Flight, taken: Nameserver): Nameserver {
     const any = this.#all[this.#env.random() % this.#all.length]!;
+    if (any.isLooped) return taken;
     const at = flight.round.indexOf(any);
     if (at !== -1) flight.round[at] = taken;
     return any;
@@ -117,6 +127,14 @@ export class NameserverList {
   hasFit(flight: Flight): boolean {
     for (const nameserver of flight.round) if (nameserver.rank < RANK.SILENT) return true;
     return false;
+  }
+
+  /** Whether the query came from an upstream's address, or from this server's own. */
+  isSender({ clientAddress, serverAddress, family }: Query): boolean {
+    const length = family === 4 ? 4 : 16;
+    let isOwn = true;
+    for (let i = 0; i < length && isOwn; i++) isOwn = clientAddress[i] === serverAddress[i];
+    return isOwn || this.#all.some((nameserver) => nameserver.isAt(clientAddress, length));
   }
 
   stopProbing(): void {

@@ -1,6 +1,7 @@
 // lib/plugins/forward/nameserver.ts — worker. One upstream as this worker sees it: its latency, its trouble, how willingly it is asked.
 //
 // Trouble is shared between workers (shared-state.ts): what one finds silent none asks first. Any reply ends it.
+import { parseIpAddress } from '../../base/ip-address.ts';
 import type { Env, Upstream } from '../../chain/plugin.ts';
 import { Latency } from './latency.ts';
 import type { ForwardZoneOptions, UpstreamOptions } from './setup.ts';
@@ -15,13 +16,15 @@ const MAX_OVERRULED = 3;
 const TRIAL_MS = 1000;
 
 /** How willingly an upstream is asked: lower first. */
-export const RANK = { GOOD: 0, FAILING: 1, SILENT: 2, DOWN: 3 } as const;
+export const RANK = { GOOD: 0, FAILING: 1, SILENT: 2, DOWN: 3, LOOPED: 4 } as const;
 
 export class Nameserver {
   readonly options: UpstreamOptions;
   readonly upstream: Upstream;
   readonly latency: Latency = new Latency();
-  readonly #slot: number;
+  /** Its place in the shared state. */
+  readonly slot: number;
+  readonly #address: Uint8Array;
   readonly #maxFails: number;
   readonly #health: UpstreamHealth;
   readonly #shared: SharedState;
@@ -34,7 +37,8 @@ export class Nameserver {
   constructor(forward: ForwardZoneOptions, options: UpstreamOptions, shared: SharedState, env: Env) {
     this.options = options;
     this.upstream = env.upstreams.open(options.target);
-    this.#slot = options.slot;
+    this.slot = options.slot;
+    this.#address = parseIpAddress(options.target.address)?.bytes ?? new Uint8Array(0);
     this.#maxFails = forward.maxFails;
     this.#shared = shared;
     this.#env = env;
@@ -43,10 +47,23 @@ export class Nameserver {
 
   /** How willingly it is asked now. */
   get rank(): number {
-    if (this.#maxFails !== 0 && this.#shared.fails(this.#slot) > this.#maxFails) return RANK.DOWN;
-    const trouble = this.#shared.trouble(this.#slot);
+    if (this.isLooped) return RANK.LOOPED;
+    if (this.#maxFails !== 0 && this.#shared.fails(this.slot) > this.#maxFails) return RANK.DOWN;
+    const trouble = this.#shared.trouble(this.slot);
     if (trouble === TROUBLE.NONE) return this.#overruled >= MAX_OVERRULED ? RANK.FAILING : RANK.GOOD;
     return trouble === TROUBLE.SILENT ? RANK.SILENT : RANK.FAILING;
+  }
+
+  /** Whether queries to it come back to this server. */
+  get isLooped(): boolean {
+    return this.#shared.isLooped(this.slot);
+  }
+
+  /** Whether a client's query came from its address. */
+  isAt(address: Uint8Array, length: number): boolean {
+    if (this.#address.length !== length) return false;
+    for (let i = 0; i < length; i++) if (this.#address[i] !== address[i]) return false;
+    return true;
   }
 
   noteSent(nowMs: number): void {
@@ -56,7 +73,7 @@ export class Nameserver {
   noteReply(tookMs: number): void {
     this.#unanswered = 0;
     this.latency.add(tookMs);
-    if (this.#shared.trouble(this.#slot) !== TROUBLE.NONE) this.#recover();
+    if (this.#shared.trouble(this.slot) !== TROUBLE.NONE) this.#recover();
   }
 
   /** Its failure (SERVFAIL, REFUSED) was no news to another upstream, which answered. */
@@ -66,7 +83,7 @@ export class Nameserver {
 
   /** What it sent cannot be used. */
   noteBadReply(): void {
-    this.#shared.setTrouble(this.#slot, TROUBLE.FAILING);
+    this.#shared.setTrouble(this.slot, TROUBLE.FAILING);
     if (this.#maxFails !== 0) this.#health.check();
   }
 
@@ -78,7 +95,7 @@ export class Nameserver {
   noteError(startMs: number, isTimeout: boolean): void {
     const isSilent = isTimeout && this.#unanswered > 0 && this.#quietSinceMs <= startMs;
     if (isSilent) this.noteSilent();
-    else if (!isTimeout) this.#shared.setTrouble(this.#slot, TROUBLE.FAILING);
+    else if (!isTimeout) this.#shared.setTrouble(this.slot, TROUBLE.FAILING);
     if (this.#maxFails !== 0) this.#health.check();
   }
 
@@ -88,12 +105,12 @@ export class Nameserver {
   }
 
   get isSilent(): boolean {
-    return this.#shared.trouble(this.#slot) === TROUBLE.SILENT;
+    return this.#shared.trouble(this.slot) === TROUBLE.SILENT;
   }
 
   noteSilent(): void {
     if (this.isSilent) return;
-    this.#shared.setTrouble(this.#slot, TROUBLE.SILENT);
+    this.#shared.setTrouble(this.slot, TROUBLE.SILENT);
     this.#env.cells[this.options.cells.silences]!++;
     if (this.#maxFails !== 0) this.#health.check();
   }
@@ -101,15 +118,15 @@ export class Nameserver {
   /** Whether a copy of a query should go to it now, to see whether its trouble is over. At most once a second for all workers. */
   isTrialDue(): boolean {
     const { rank } = this;
-    if (rank === RANK.GOOD || rank === RANK.DOWN) return false;
+    if (rank === RANK.GOOD || rank >= RANK.DOWN) return false;
     // Those that are probed need no trial, unless it is their answers that were wrong.
-    if (this.#maxFails !== 0 && this.#shared.trouble(this.#slot) !== TROUBLE.NONE) return false;
-    return this.#shared.claimTrial(this.#slot, this.#env.clock.nowMs(), TRIAL_MS);
+    if (this.#maxFails !== 0 && this.#shared.trouble(this.slot) !== TROUBLE.NONE) return false;
+    return this.#shared.claimTrial(this.slot, this.#env.clock.nowMs(), TRIAL_MS);
   }
 
   #recover(): void {
     this.#unanswered = 0;
-    this.#shared.setTrouble(this.#slot, TROUBLE.NONE);
+    this.#shared.setTrouble(this.slot, TROUBLE.NONE);
   }
 
   /** Stops probing. */

@@ -1,4 +1,5 @@
 // lib/plugins/forward/setup.ts — control thread. Directives `forward` of one block -> ForwardOptions.
+import { randomBytes } from 'node:crypto';
 import type { SetupContext, UpstreamTarget } from '../../chain/plugin.ts';
 import type { Directive, Token } from '../../config/directive.ts';
 import { type ForwardCells, type UpstreamCells, declareForwardMetrics } from './metrics.ts';
@@ -52,6 +53,8 @@ export type ForwardZoneOptions = {
   readonly failfast: boolean;
   /** What the targets of all upstreams have in common. */
   readonly template: TargetTemplate;
+  /** What names asked for to find loops have in common; nobody can guess it. */
+  readonly loopLabel: string;
   /** Numbers that the workers share. */
   readonly shared: SharedArrayBuffer;
   /** Where other upstreams are announced (upstream-list.ts); undefined when TO is all addresses. */
@@ -180,6 +183,7 @@ function finish(
       cells,
       slot,
     })),
+    loopLabel: randomBytes(16).toString('hex'),
     shared,
     list,
   };

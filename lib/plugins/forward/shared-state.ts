@@ -14,7 +14,10 @@ const WORD = {
   PROBER: 16 + MAX_UPSTREAMS,
   TROUBLE: 16 + 2 * MAX_UPSTREAMS,
   TRIAL: 16 + 3 * MAX_UPSTREAMS,
-  OWN: 16 + 4 * MAX_UPSTREAMS,
+  LOOPED: 16 + 4 * MAX_UPSTREAMS,
+  LOOP_NONCE: 16 + 5 * MAX_UPSTREAMS,
+  LOOP_TRIAL: 16 + 6 * MAX_UPSTREAMS,
+  OWN: 16 + 7 * MAX_UPSTREAMS,
 } as const;
 
 /** What is wrong with an upstream: nothing, its exchanges fail, or it says nothing at all. */
@@ -28,7 +31,7 @@ export function createSharedState(): SharedArrayBuffer {
 /** Makes the place of an upstream that is gone fit for another one. */
 export function clearSlot(memory: SharedArrayBuffer, slot: number): void {
   const words = new Int32Array(memory);
-  for (const first of [WORD.FAILS, WORD.PROBER, WORD.TROUBLE, WORD.TRIAL]) Atomics.store(words, first + slot, 0);
+  for (let first: number = WORD.FAILS; first < WORD.OWN; first += MAX_UPSTREAMS) Atomics.store(words, first + slot, 0);
 }
 
 /** One worker's view. */
@@ -91,11 +94,40 @@ export class SharedState {
     Atomics.store(this.#words, WORD.TROUBLE + i, trouble);
   }
 
-  /** Takes the right to try upstream `i` once; false when a worker did less than `everyMs` ago. @param nowMs wall clock */
+  /** Takes the right to try upstream `i` once; false when a worker did in this span of time. @param nowMs wall clock */
   claimTrial(i: number, nowMs: number, everyMs: number): boolean {
+    return this.#claim(WORD.TRIAL + i, nowMs, everyMs);
+  }
+
+  /** The same for a look whether it leads back here. */
+  claimLoopTrial(i: number, nowMs: number, everyMs: number): boolean {
+    return this.#claim(WORD.LOOP_TRIAL + i, nowMs, everyMs);
+  }
+
+  #claim(word: number, nowMs: number, everyMs: number): boolean {
     const turn = Math.floor(nowMs / everyMs) | 0;
-    const last = Atomics.load(this.#words, WORD.TRIAL + i);
-    return turn !== last && Atomics.compareExchange(this.#words, WORD.TRIAL + i, last, turn) === last;
+    const last = Atomics.load(this.#words, word);
+    return turn !== last && Atomics.compareExchange(this.#words, word, last, turn) === last;
+  }
+
+  /** Whether queries to upstream `i` come back to this server. */
+  isLooped(i: number): boolean {
+    return Atomics.load(this.#words, WORD.LOOPED + i) !== 0;
+  }
+
+  /** @returns whether that is news */
+  setLooped(i: number, looped: boolean): boolean {
+    return Atomics.exchange(this.#words, WORD.LOOPED + i, looped ? 1 : 0) !== (looped ? 1 : 0);
+  }
+
+  /** Announces the number in the name that upstream `i` is asked for. */
+  setLoopNonce(i: number, nonce: number): void {
+    Atomics.store(this.#words, WORD.LOOP_NONCE + i, nonce | 0);
+  }
+
+  /** Takes the number away: whoever hears or ends the question first. False when it was gone or is another one. */
+  takeLoopNonce(i: number, nonce: number): boolean {
+    return nonce !== 0 && Atomics.compareExchange(this.#words, WORD.LOOP_NONCE + i, nonce | 0, 0) === (nonce | 0);
   }
 
   endProbe(i: number): void {

@@ -1,7 +1,8 @@
 // lib/plugins/forward/upstream-health.ts — worker. Probes an upstream after an error until it replies again.
 import type { Env, Upstream } from '../../chain/plugin.ts';
 import { parseNameLower } from '../../wire/name.ts';
-import { buildProbe } from './message.ts';
+import { RRTYPE } from '../../wire/types.ts';
+import { buildQuestion } from './message.ts';
 import type { SharedState } from './shared-state.ts';
 import type { ForwardZoneOptions, UpstreamOptions } from './setup.ts';
 
@@ -40,7 +41,11 @@ export class UpstreamHealth {
     this.#onReply = onReply;
     this.#forceTcp = forward.forceTcp;
     this.#intervalMs = Math.max(MIN_INTERVAL_MS, forward.healthIntervalMs);
-    this.#probe = buildProbe(parseNameLower(forward.healthDomain) ?? new Uint8Array(1), forward.healthRecursion);
+    this.#probe = buildQuestion(
+      parseNameLower(forward.healthDomain) ?? new Uint8Array(1),
+      RRTYPE.NS,
+      forward.healthRecursion,
+    );
   }
 
   /** Starts to probe, unless a worker does already. */

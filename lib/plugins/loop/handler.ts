@@ -1,4 +1,4 @@
-// Recognises the probe when it comes back, from another source or a third time: the server forwards to itself. Worker.
+// Recognises a probe that comes back: the server forwards to itself. Worker.
 import { formatIpAddress, formatHostPort } from '../../base/ip-address.ts';
 import { Outcome } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
@@ -15,6 +15,27 @@ const ACTIVE_MS = 33_000;
 const ACTIVE_AFTER_ANSWER_MS = 2000;
 
 export function createLoopHandler(options: LoopOptions, env: Env): Handler {
+  return options.exits ? createExit(options, env) : createGuard(env);
+}
+
+/** Has `forward` look for upstreams that lead back here, and stops its questions when they do. */
+function createGuard({ next, offers }: Env): Handler {
+  const guards = offers.loopGuards;
+  for (const guard of guards) guard.start();
+  if (guards.length === 0) return next;
+  return function loop(query, answer) {
+    if (query.qtype !== RRTYPE.HINFO) return next(query, answer);
+    for (const guard of guards) {
+      if (!guard.hears(query)) continue;
+      answer.fail(RCODE.SERVFAIL);
+      return Outcome.FAILED;
+    }
+    return next(query, answer);
+  };
+}
+
+/** Ends the process when the control thread's probe comes back. */
+function createExit(options: LoopOptions, env: Env): Handler {
   const { next, clock } = env;
   const probe = parseNameLower(options.probe);
   let activeUntilMs = clock.monotonicMs() + ACTIVE_MS;

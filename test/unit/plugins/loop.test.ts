@@ -15,15 +15,15 @@ function probeOf(rig: BlockRig): string {
 }
 
 test('loop: the service carries the first zone and the first listen address', (t) => {
-  const rig = new BlockRig('bind 127.0.0.7\nloop', { zones: ['a.test.', 'b.test.'] });
+  const rig = new BlockRig('bind 127.0.0.7\nloop exit', { zones: ['a.test.', 'b.test.'] });
   const { zone, address, probe } = rig.services[0] as Extract<Service, { kind: 'loop' }>;
   t.deepEqual([zone, address], ['a.test.', '127.0.0.7:1053']);
   t.regex(probe, /^\d+\.a\.test\.$/);
-  t.regex(probeOf(new BlockRig('loop')), /^\d+$/);
+  t.regex(probeOf(new BlockRig('loop exit')), /^\d+$/);
 });
 
 test('loop: the probe seen three times ends the process and is not forwarded again', async (t) => {
-  const rig = new BlockRig('loop', { last: answerWith([]) });
+  const rig = new BlockRig('loop exit', { last: answerWith([]) });
   const name = `17.${probeOf(rig)}`;
   t.is((await rig.ask(name, HINFO)).outcome, Outcome.ANSWERED);
   t.is((await rig.ask(name, HINFO)).outcome, Outcome.ANSWERED);
@@ -35,7 +35,7 @@ test('loop: the probe seen three times ends the process and is not forwarded aga
 });
 
 test('loop: the probe from another source is a loop the second time', async (t) => {
-  const rig = new BlockRig('loop', { last: answerWith([]) });
+  const rig = new BlockRig('loop exit', { last: answerWith([]) });
   const name = `17.${probeOf(rig)}`;
   t.is((await rig.ask(name, HINFO)).outcome, Outcome.ANSWERED);
   t.is((await rig.ask(name, { ...HINFO, from: '127.0.0.9' })).outcome, Outcome.FAILED);
@@ -43,7 +43,7 @@ test('loop: the probe from another source is a loop the second time', async (t) 
 });
 
 test('loop: attempts after a timeout do not add up, other names and types do not count', async (t) => {
-  const rig = new BlockRig('loop', { last: answerWith([]) });
+  const rig = new BlockRig('loop exit', { last: answerWith([]) });
   const probe = probeOf(rig);
   for (let attempt = 0; attempt < 6; attempt++) await rig.ask(`${attempt}.${probe}`, HINFO);
   for (let i = 0; i < 5; i++) await rig.ask(`1.${probe}`, { type: 'TXT' });
@@ -53,7 +53,7 @@ test('loop: attempts after a timeout do not add up, other names and types do not
 });
 
 test('loop: two seconds after an answered probe nobody can trigger it', async (t) => {
-  const rig = new BlockRig('loop', { last: answerWith([]) });
+  const rig = new BlockRig('loop exit', { last: answerWith([]) });
   const name = `1.${probeOf(rig)}`;
   await rig.ask(name, HINFO);
   rig.clock.advance(2001);
@@ -99,4 +99,10 @@ test('loop: the probe gives up after 30 seconds, and at once when told', async (
   stop.abort();
   t.false(await stopped);
   t.is(clock.pending, 0);
+});
+
+test('loop: without exit nothing but forward is set to work, and a block without forward is passed through', async (t) => {
+  const rig = new BlockRig('loop', { last: answerWith([]) });
+  t.deepEqual(rig.services, []);
+  t.is((await rig.ask('x', HINFO)).outcome, Outcome.ANSWERED);
 });

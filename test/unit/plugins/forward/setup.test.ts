@@ -21,7 +21,7 @@ async function setup(body: string): Promise<{ options: ForwardOptions; warnings:
 
 test('defaults are those of CoreDNS 1.14', async (t) => {
   const { options } = await setup('forward . 192.0.2.1 192.0.2.2');
-  const { upstreams, shared: _shared, list: _list, template: _template, ...rest } = options.forwards[0]!;
+  const { upstreams, shared: _s, list: _l, template: _t, loopLabel: _n, ...rest } = options.forwards[0]!;
   t.deepEqual(rest, {
     from: '.',
     except: [],
@@ -77,7 +77,7 @@ test('every option is read', async (t) => {
     source_address 192.0.2.9
     resolver 192.0.2.53 [2001:db8::53]:5353
   }`);
-  const { upstreams, shared: _shared, list: _list, template: _template, ...rest } = options.forwards[0]!;
+  const { upstreams, shared: _s, list: _l, template: _t, loopLabel: _n, ...rest } = options.forwards[0]!;
   t.deepEqual(rest, {
     from: 'example.org.',
     except: ['a.example.org.', '10.in-addr.arpa.', 'b.example.org.'],
