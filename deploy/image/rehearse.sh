@@ -19,7 +19,7 @@ build() {
   local source=$dir/source root=$dir/root-fs
   rm -rf "$source" "$root" "$dir/image"
   mkdir -p "$source" "$root/nodejs/bin" "$root/clusterdns"
-  for file in package.json package-lock.json tsconfig.json tsconfig.build.json LICENSE bin; do
+  for file in package.json package-lock.json tsconfig.json LICENSE bin; do
     cp -r "$project/$file" "$source/"
   done
   cd "$source"
