@@ -29,6 +29,7 @@ import { createTemplateHandler } from './template/handler.ts';
 import { createRewriteHandler } from './rewrite/handler.ts';
 import { createTsigHandler } from './tsig/handler.ts';
 import { createViewHandler } from './view/handler.ts';
+import { createEtcdHandler } from './etcd/handler.ts';
 
 // Options are checked where they are made (setup) and cross threads as plain data, so the table cannot know their types.
 // biome-ignore format: one line a plugin
@@ -62,4 +63,5 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   rewrite: createRewriteHandler,
   tsig: createTsigHandler,
   view: createViewHandler,
+  etcd: createEtcdHandler,
 };

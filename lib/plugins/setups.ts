@@ -42,6 +42,7 @@ import { setupRewrite } from './rewrite/setup.ts';
 import { setupPprof } from './pprof/setup.ts';
 import { setupTsig } from './tsig/setup.ts';
 import { setupView } from './view/setup.ts';
+import { setupEtcd } from './etcd/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -85,4 +86,5 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   pprof: setupPprof,
   tsig: setupTsig,
   view: setupView,
+  etcd: setupEtcd,
 };

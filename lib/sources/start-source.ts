@@ -1,6 +1,7 @@
 // Starts the source of each kind. Control thread.
 import type { KubernetesSourceOptions } from '../chain/kubernetes-source.ts';
 import type { SourceSpec } from '../chain/plugin.ts';
+import { type EtcdSourceOptions, startEtcdSource } from './etcd/source.ts';
 import { type HostsSourceOptions, startHostsSource } from './hosts-file/source.ts';
 import { type FileSourceOptions, startFileSource } from './zone-file/file-source.ts';
 import { type FolderSourceOptions, startFolderSource } from './zone-file/folder-source.ts';
@@ -18,6 +19,8 @@ export async function startSource(spec: SourceSpec, env: SourceEnv): Promise<Sou
       return startFileSource(spec.options as FileSourceOptions, env);
     case 'auto':
       return startFolderSource(spec.options as FolderSourceOptions, env);
+    case 'etcd':
+      return startEtcdSource(spec.options as EtcdSourceOptions, env);
     case 'tree':
       return completeAtOnce(() => undefined);
   }

@@ -41,11 +41,14 @@ export const RRSET_FORM = {
    * address; with more than one there are no bytes.
    */
   POD: 12,
+  /** SkyDNS services at or below a name, type `SERVICES_TYPE`: as lib/chain/service-record.ts writes and reads them. */
+  SERVICES: 13,
 } as const;
 
 /** Types of rrsets that are no rrsets, as `ZONE_ORDER_TYPE`. */
 export const TRANSFER_TYPE = 0;
 export const POD_TYPE = 0;
+export const SERVICES_TYPE = 0;
 /** Stands where the length of a relative name would. */
 export const ABSOLUTE = 255;
 
