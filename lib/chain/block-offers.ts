@@ -8,7 +8,7 @@ export type MetadataProvider = (query: Query, into: Map<string, string>) => void
 
 /**
  * The search path of a client's resolver: lower-case absolute names in wire form in the order of the client, the root
- * last; undefined when it is not known for certain. The list is valid until the next call.
+ * last; undefined when it is not known for certain. The list never changes. Called inside a batch of the store.
  */
 export type SearchPathFinder = (query: Query) => readonly Uint8Array[] | undefined;
 

@@ -1,6 +1,7 @@
 // Handler factory of every plugin that has a handler, by directive. Worker.
 import type { HandlerFactory } from '../chain/plugin.ts';
 import { createKubernetesHandler } from './kubernetes/handler.ts';
+import { createAutopathHandler } from './autopath/handler.ts';
 import { createK8sExternalHandler } from './k8s_external/handler.ts';
 import { createTransferHandler } from './transfer/handler.ts';
 import { createCacheHandler } from './cache/handler.ts';
@@ -35,6 +36,7 @@ import { createEtcdHandler } from './etcd/handler.ts';
 // biome-ignore format: one line a plugin
 export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   kubernetes: createKubernetesHandler,
+  autopath: createAutopathHandler,
   k8s_external: createK8sExternalHandler,
   transfer: createTransferHandler,
   cache: createCacheHandler,

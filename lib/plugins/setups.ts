@@ -2,6 +2,7 @@
 // files that see all plugins; a house test keeps the three and the folders equal.
 import type { Setup } from '../chain/plugin.ts';
 import { setupKubernetes } from './kubernetes/setup.ts';
+import { setupAutopath } from './autopath/setup.ts';
 import { setupK8sExternal } from './k8s_external/setup.ts';
 import { setupTransfer } from './transfer/setup.ts';
 import { setupCache } from './cache/setup.ts';
@@ -46,6 +47,7 @@ import { setupEtcd } from './etcd/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
+  autopath: setupAutopath,
   k8s_external: setupK8sExternal,
   transfer: setupTransfer,
   cache: setupCache,

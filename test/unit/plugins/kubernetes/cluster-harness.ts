@@ -65,7 +65,7 @@ export class TestCluster {
   readonly clock: ManualClock = new ManualClock();
   readonly #deferred: (() => void)[] = [];
   readonly #objects = new Map<string, ObjectIdentity>();
-  readonly #handler: Handler;
+  readonly handler: Handler;
   readonly env: Env;
   /** Names asked of the rest of the server, with what it says. */
   readonly outside: Map<string, (query: Query, answer: Answer) => Result> = new Map();
@@ -123,7 +123,7 @@ export class TestCluster {
       },
     } as unknown as Env;
     this.env = env;
-    this.#handler = createKubernetesHandler(
+    this.handler = createKubernetesHandler(
       {
         tree: this.tree,
         trees,
@@ -197,7 +197,7 @@ export class TestCluster {
     sink.upsert(trimmed.object, previous);
   }
 
-  async ask(name: string, type: string, handler: Handler = this.#handler): Promise<Reply> {
+  async ask(name: string, type: string, handler: Handler = this.handler): Promise<Reply> {
     const query = makeQuery(name, type);
     const answer = new Answer();
     answer.begin(query);
@@ -214,7 +214,7 @@ export class TestCluster {
   }
 
   /** The answer in one line: records of the answer section without owner, TTL and class; else the kind of negative answer. */
-  async short(name: string, type: string, handler: Handler = this.#handler): Promise<string> {
+  async short(name: string, type: string, handler: Handler = this.handler): Promise<string> {
     const { rcode, answer, authority } = await this.ask(name, type, handler);
     if (rcode !== 'NOERROR') return rcode;
     if (answer.length === 0) return authority.length > 0 ? 'NODATA' : 'EMPTY';
