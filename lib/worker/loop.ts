@@ -177,7 +177,9 @@ export class PacketLoop {
 
   /** Sends a message that others follow. */
   #sendPart(query: Query, answer: Answer, continuation: Continuation, late: LateReply): void {
-    late(answer.bytes, answer.base, finish(query, answer), (isOpen) => {
+    // Before its place is asked for: finishing can move the message to a larger buffer.
+    const length = finish(query, answer);
+    late(answer.bytes, answer.base, length, (isOpen) => {
       if (isOpen) this.#sendNext(query, answer, continuation, late);
       else this.#endParts(query, answer, continuation);
     });
@@ -197,7 +199,8 @@ export class PacketLoop {
       this.#sendPart(query, answer, answer.continuation, late);
       return;
     }
-    late(answer.bytes, answer.base, finish(query, answer));
+    const length = finish(query, answer);
+    late(answer.bytes, answer.base, length);
     this.#endParts(query, answer, continuation);
   }
 
