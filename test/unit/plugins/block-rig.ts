@@ -9,6 +9,7 @@ import { finish } from '../../../lib/chain/finish.ts';
 import { Outcome } from '../../../lib/chain/outcome.ts';
 import type { Handler, HandlerFactory, Service, SetupContext, SourceSpec } from '../../../lib/chain/plugin.ts';
 import { Query, TRANSPORT } from '../../../lib/chain/query.ts';
+import { makeSubquery } from '../../../lib/chain/subquery.ts';
 import { MetricRegistry } from '../../../lib/metrics/registry.ts';
 import { HANDLERS } from '../../../lib/plugins/handlers.ts';
 import { CONFIG_ONLY, PLUGIN_ORDER } from '../../../lib/plugins/order.ts';
@@ -145,7 +146,11 @@ export class BlockRig {
       upstreams: { open: () => ({ exchange: () => Promise.reject(new Error('no upstream in this rig')), close() {} }) },
       cells: this.cells,
       random: () => mix((seed = (seed + 0x6d2b79f5) | 0)),
-      resolve: () => Outcome.FAILED,
+      resolve: (query, name, type, into) => {
+        const subquery = makeSubquery(query, name, type);
+        into.begin(subquery);
+        return this.handler(subquery, into);
+      },
       onClose: (run) => void this.#closers.push(run),
       fatal: (text) => void this.fatal.push(text),
       worker,
