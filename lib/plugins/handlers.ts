@@ -29,8 +29,10 @@ import { createErraticHandler } from './erratic/handler.ts';
 import { createTemplateHandler } from './template/handler.ts';
 import { createRewriteHandler } from './rewrite/handler.ts';
 import { createTsigHandler } from './tsig/handler.ts';
+import { createDnssecHandler } from './dnssec/handler.ts';
 import { createViewHandler } from './view/handler.ts';
 import { createEtcdHandler } from './etcd/handler.ts';
+import { createDns64Handler } from './dns64/handler.ts';
 
 // Options are checked where they are made (setup) and cross threads as plain data, so the table cannot know their types.
 // biome-ignore format: one line a plugin
@@ -64,6 +66,8 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   template: createTemplateHandler,
   rewrite: createRewriteHandler,
   tsig: createTsigHandler,
+  dnssec: createDnssecHandler,
   view: createViewHandler,
   etcd: createEtcdHandler,
+  dns64: createDns64Handler,
 };

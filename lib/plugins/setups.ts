@@ -42,8 +42,10 @@ import { setupGrpcServer } from './grpc_server/setup.ts';
 import { setupRewrite } from './rewrite/setup.ts';
 import { setupPprof } from './pprof/setup.ts';
 import { setupTsig } from './tsig/setup.ts';
+import { setupDnssec } from './dnssec/setup.ts';
 import { setupView } from './view/setup.ts';
 import { setupEtcd } from './etcd/setup.ts';
+import { setupDns64 } from './dns64/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   kubernetes: setupKubernetes,
@@ -87,6 +89,8 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   rewrite: setupRewrite,
   pprof: setupPprof,
   tsig: setupTsig,
+  dnssec: setupDnssec,
   view: setupView,
   etcd: setupEtcd,
+  dns64: setupDns64,
 };
