@@ -152,6 +152,8 @@ export class Option extends Line {}
 export class Directive extends Line {
   /** Options of the block in order; undefined when the directive has no block, empty for `{ }`. */
   readonly block: readonly Option[] | undefined;
+  /** Line of the block's closing brace: where CoreDNS reports options that do not go together. */
+  readonly endLine: number;
   readonly #blockLine: number;
 
   /** `owner` is the directive's name; it differs from `name.text` only in oddities such as a block on the next line. */
@@ -159,11 +161,12 @@ export class Directive extends Line {
     owner: string,
     name: Token,
     args: readonly Token[],
-    block?: { line: number; options: readonly Option[] },
+    block?: { line: number; endLine?: number; options: readonly Option[] },
   ) {
     super(owner, name, args);
     this.block = block?.options;
     this.#blockLine = block?.line ?? name.line;
+    this.endLine = block?.endLine ?? name.line;
   }
 
   /** Options of the block; empty without one. */

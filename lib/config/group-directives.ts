@@ -57,7 +57,8 @@ function readDirective(owner: string, row: readonly Word[], start: number): { di
     options.push(new Option(owner, row[at]!.token, optionArgs));
     at += 1 + optionArgs.length;
   }
-  return { directive: new Directive(owner, name, args, { line: brace.line, options }), end: at + 1 };
+  const endLine = (row[at] ?? row.at(-1)!).token.line;
+  return { directive: new Directive(owner, name, args, { line: brace.line, endLine, options }), end: at + 1 };
 }
 
 /** The words after the one at `start` up to the end of its line or a `{`. */
