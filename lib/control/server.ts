@@ -70,6 +70,7 @@ export class Server {
       writer: new StoreWriter(this.#storeMemory),
       clock: env.clock,
       log: env.log,
+      metrics: this.metrics,
       get cells() {
         return parts().control;
       },
@@ -250,7 +251,11 @@ export class Server {
 
   #scrape(): string {
     const { cells } = this.#parts!;
-    return formatExposition(this.metrics, allRows(cells), [...this.#sampled(), ...sampleProcess()]);
+    return formatExposition(this.metrics, allRows(cells), [
+      ...this.#sampled(),
+      ...this.#sources.sample(),
+      ...sampleProcess(),
+    ]);
   }
 
   #sampled(): SampledFamily[] {

@@ -2,6 +2,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { SourceSpec } from '../chain/plugin.ts';
+import type { SampledFamily } from '../metrics/exposition.ts';
+import type { MetricRegistry } from '../metrics/registry.ts';
 import type { Source, SourceEnv } from '../sources/source.ts';
 import type { StoreWriter } from '../store/writer.ts';
 
@@ -14,6 +16,7 @@ export type SourceTableEnv = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly cells: Float64Array;
+  readonly metrics?: MetricRegistry;
 };
 
 /** CoreDNS says twice a second what the start waits for. */
@@ -78,14 +81,32 @@ export class SourceTable {
     };
   }
 
+  /** What the sources show of themselves at this moment. Of several with the same series each gets a label `source`, from 1. */
+  sample(): SampledFamily[] {
+    const sampled = [...this.#entries.values()].flatMap(({ source }) => {
+      const families = source?.sample?.() ?? [];
+      return families.length === 0 ? [] : [families];
+    });
+    const merged = new Map<string, SampledFamily>();
+    for (const [index, families] of sampled.entries()) {
+      for (const family of families) {
+        const number = sampled.length === 1 ? {} : { source: String(index + 1) };
+        const samples = family.samples.map(({ labels, value }) => ({ labels: { ...labels, ...number }, value }));
+        const before = merged.get(family.name)?.samples ?? [];
+        merged.set(family.name, { ...family, samples: [...before, ...samples] });
+      }
+    }
+    return [...merged.values()];
+  }
+
   /** Ends all sources; what they wrote stays, so that answers go on. */
   stopAll(): void {
     for (const { source } of this.#entries.values()) source?.stop();
   }
 
   #start({ spec, tree }: Entry): Promise<Source> {
-    const { start, writer, clock, log, cells } = this.#env;
-    return start(spec, { writer, tree, clock, log: log.forPlugin(spec.kind), cells });
+    const { start, writer, clock, log, cells, metrics } = this.#env;
+    return start(spec, { writer, tree, clock, log: log.forPlugin(spec.kind), cells, ...(metrics && { metrics }) });
   }
 
   async #waitReady(entries: readonly Entry[]): Promise<LateSource[]> {

@@ -1,6 +1,8 @@
 // What every source is to the control thread: something that keeps one tree of the store true. Control thread.
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { SampledFamily } from '../metrics/exposition.ts';
+import type { MetricRegistry } from '../metrics/registry.ts';
 import type { StoreWriter } from '../store/writer.ts';
 
 export interface Source {
@@ -16,6 +18,8 @@ export interface Source {
   serveIncomplete?(): void;
   /** Stops following; the tree stays as it is. */
   stop(): void;
+  /** Values of the moment for a scrape; the same families whenever it is asked. */
+  sample?(): readonly SampledFamily[];
   /** After `stop`, when no handler names the tree any more: gives back the trees opened beyond it. */
   drop?(): void;
 }
@@ -29,4 +33,6 @@ export type SourceEnv = {
   readonly log: Logger;
   /** The control thread's own row of metric cells. */
   readonly cells: Float64Array;
+  /** For series whose labels are known only when something happens; without it they are not counted. */
+  readonly metrics?: MetricRegistry;
 };

@@ -1,12 +1,14 @@
 // Follows a cluster: access, client, one reflector per resource, all feeding one view. Control thread.
 import os from 'node:os';
 import type { KubernetesSourceOptions } from '../../chain/kubernetes-source.ts';
+import type { SampledFamily } from '../../metrics/exposition.ts';
 import { observe, PROGRAMMING_BUCKETS } from '../../metrics/registry.ts';
 import type { Source, SourceEnv } from '../source.ts';
 import { type ApiAccess, openEndpointAccess, openInClusterAccess } from './access.ts';
 import { ApiClient } from './client.ts';
 import { ClusterSource } from './cluster-source.ts';
 import { openKubeconfigAccess } from './kubeconfig.ts';
+import { createRequestObserver, sampleFreshness } from './metrics.ts';
 import { ClusterTrees, type TreesEnv } from './cluster-trees.ts';
 import {
   createEndpointSliceResource,
@@ -15,6 +17,9 @@ import {
   createServiceImportResource,
   createServiceResource,
 } from './resource.ts';
+
+/** What delivers objects. */
+type Feed = { sample(): readonly SampledFamily[]; stop(): void };
 
 /** Marks the slices of a ServiceImport. */
 const IMPORT_LABEL = 'multicluster.kubernetes.io/service-name';
@@ -35,9 +40,12 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
   void ready.then(() => {
     isReady = true;
   });
-  const stopFeed =
+  const feed =
     options.access.kind === 'manifests'
-      ? (await importManifests()).startManifests(options.access.directory, options, view, env)
+      ? {
+          stop: (await importManifests()).startManifests(options.access.directory, options, view, env),
+          sample: () => [],
+        }
       : await startReflectors(options, view, env);
   return {
     ready,
@@ -45,8 +53,9 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
     startupTimeoutMs: options.startupTimeoutMs,
     waitingFor: () => view.waitingFor.join(', '),
     serveIncomplete: () => view.serveIncomplete(),
+    sample: () => feed.sample(),
     stop() {
-      stopFeed();
+      feed.stop();
       view.stop();
     },
   };
@@ -96,14 +105,11 @@ async function openAccess(access: KubernetesSourceOptions['access']): Promise<Ap
   }
 }
 
-async function startReflectors(
-  options: KubernetesSourceOptions,
-  trees: ClusterTrees,
-  env: SourceEnv,
-): Promise<() => void> {
+async function startReflectors(options: KubernetesSourceOptions, trees: ClusterTrees, env: SourceEnv): Promise<Feed> {
   const client = new ApiClient(await openAccess(options.access), {
     userAgent: `CoreDNS/1.14.7 clusterdns (${process.platform}/${process.arch})`,
     clock: env.clock,
+    ...(env.metrics && { observe: createRequestObserver(env.metrics, env.cells) }),
   });
   const source = new ClusterSource(client, { clock: env.clock, random: Math.random, log: env.log });
   source.follow(createNamespaceResource(options.namespaceLabels), trees.namespaceSink);
@@ -116,9 +122,12 @@ async function startReflectors(
   }
   if (options.pods === 'verified') source.follow(createPodResource(options.podLabels, options.labels), trees.podSink);
   source.start();
-  return () => {
-    source.stop();
-    client.close();
+  return {
+    sample: () => sampleFreshness(source.status(), env.clock.nowMs()),
+    stop() {
+      source.stop();
+      client.close();
+    },
   };
 }
 
