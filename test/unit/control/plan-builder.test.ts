@@ -37,7 +37,7 @@ function createSetups(calls: string[]): Readonly<Record<string, Setup<unknown>>>
       context.listener.anyClass = true;
       return trace(directives, context);
     },
-    view: (directives, context) => trace(directives, context),
+    view: ([directive]) => ({ expressions: directive!.options().map((option) => option.values.join(' ')) }),
     whoami: (directives, context) => trace(directives, context),
     hosts: (_directives, context) => context.addSource({ kind: 'hosts', key: context.root, options: undefined }),
   };
@@ -116,14 +116,17 @@ test('buildPlan: zones of a listener lead to their block and to its label', asyn
 });
 
 test('buildPlan: blocks with a view share a zone, in file order', async (t) => {
-  const { plan } = await build('. {\nview one\nwhoami\n}\n. {\nwhoami\n}');
+  const { plan } = await build('. {\nview one {\nexpr true\n}\nwhoami\n}\n. {\nwhoami\n}');
   t.deepEqual(plan.listeners[0]!.zones[0]!.blocks, [
     { block: 0, server: 0 },
     { block: 1, server: 0 },
   ]);
   t.deepEqual(
-    plan.blocks.map(({ view }) => view),
-    ['one', ''],
+    plan.blocks.map(({ view, filter }) => [view, filter]),
+    [
+      ['one', ['true']],
+      ['', undefined],
+    ],
   );
 });
 
