@@ -36,6 +36,17 @@ export type KubernetesSourceOptions = {
   readonly bind: readonly string[];
   /** How long the start waits for the first complete view. */
   readonly startupTimeoutMs: number;
+  /** Where to save the view, and how old a saved one may be when it is served. */
+  readonly snapshot?: {
+    readonly directory: string;
+    readonly maxAgeMs: number;
+    readonly cells: {
+      readonly served: number;
+      readonly ageSeconds: number;
+      readonly writes: number;
+      readonly failures: number;
+    };
+  };
   /** First cells of `coredns_kubernetes_dns_programming_duration_seconds`, by Service kind. */
   readonly programmingCells: { readonly clusterIp: number; readonly headless: number };
 };

@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { ManualClock } from '../../lib/base/clock.ts';
 import { createLogger } from '../../lib/base/log.ts';
 import { ClusterSource } from '../../lib/sources/kubernetes/cluster-source.ts';
+import { FreshnessWatch } from '../../lib/sources/kubernetes/freshness-watch.ts';
 import type { ResourceStatus } from '../../lib/sources/kubernetes/object-source.ts';
 import {
   createEndpointSliceResource,
@@ -11,6 +12,7 @@ import {
   createPodResource,
   createServiceResource,
 } from '../../lib/sources/kubernetes/resource.ts';
+import { SnapshotKeeper } from '../../lib/sources/kubernetes/snapshot-keeper.ts';
 import { namespace, service, slice, TestCluster } from '../unit/plugins/kubernetes/cluster-harness.ts';
 import { type KubeObject, SimulatedApi } from './simulated-api.ts';
 
@@ -59,7 +61,14 @@ export type BenchOptions = {
   readonly seed?: number;
   readonly objects?: readonly KubeObject[];
   readonly pods?: 'disabled' | 'verified';
+  /** Folder of the saved view. */
+  readonly snapshot?: string;
+  readonly maxAgeMs?: number;
+  /** TTL of the answers. */
+  readonly ttlSeconds?: number;
 };
+
+const DAY_MS = 86_400_000;
 
 export class FollowedCluster {
   readonly clock: ManualClock = new ManualClock();
@@ -70,25 +79,61 @@ export class FollowedCluster {
   /** Answers to the steady name since the first sync, and the wrong ones among them. */
   asked = 0;
   readonly wrong: string[] = [];
+  keeper: SnapshotKeeper | undefined;
+  origin = 'this cluster';
+  readonly cells: Float64Array = new Float64Array(4);
+  readonly #freshness: FreshnessWatch;
   #wasSynced = false;
 
-  constructor({ watchList = true, seed = 7, objects = [], pods = 'disabled' }: BenchOptions = {}) {
+  constructor(options: BenchOptions = {}) {
+    const { watchList = true, seed = 7, objects = [], pods = 'disabled', ttlSeconds = 5 } = options;
     this.api = new SimulatedApi(this.clock, watchList);
     this.api.apply([namespace('shop'), web('steady', STEADY_ADDRESS), ...objects]);
-    this.cluster = new TestCluster({ pods });
+    this.cluster = new TestCluster({ pods }, { ttlSeconds });
     const log = createLogger({ sink: (line) => void this.logged.push(line.trimEnd()) });
     this.source = new ClusterSource(this.api, { clock: this.clock, random: seededRandom(seed), log });
     const { view } = this.cluster;
     this.source.follow(createNamespaceResource(), view.namespaceSink);
     this.source.follow(createServiceResource(), view.serviceSink);
-    this.source.follow(createEndpointSliceResource({ targetNames: false, nodeNames: false, zones: false }), view.sliceSink);
+    this.source.follow(
+      createEndpointSliceResource({ targetNames: false, nodeNames: false, zones: false }),
+      view.sliceSink,
+    );
     if (pods === 'verified') this.source.follow(createPodResource(false), view.podSink);
+    this.#freshness = new FreshnessWatch(this.source, this.clock, (isOutdated) => view.markOutdated(isOutdated));
+    if (options.snapshot !== undefined) this.keepIn(options.snapshot, options.maxAgeMs);
+  }
+
+  /** Saves the view in this folder. */
+  keepIn(directory: string, maxAgeMs: number = DAY_MS): void {
+    const log = createLogger({ sink: (line) => void this.logged.push(line.trimEnd()) });
+    const cells = { served: 0, ageSeconds: 1, writes: 2, failures: 3 };
+    this.keeper = new SnapshotKeeper({
+      options: { directory, maxAgeMs, cells },
+      origin: this.origin,
+      shape: '',
+      clock: this.clock,
+      log,
+      cells: this.cells,
+    });
+  }
+
+  /** Starts as the program does: what was saved first. */
+  start(): void {
+    const saved = this.keeper?.read();
+    if (saved) {
+      this.source.restore(saved.parts);
+      this.cluster.view.serveSaved();
+    }
+    this.source.start();
+    this.keeper?.keep(this.source);
+    this.#freshness.start();
   }
 
   /** Starts and waits for the first complete view. */
   static async synced(options: BenchOptions = {}): Promise<FollowedCluster> {
     const bench = new FollowedCluster(options);
-    bench.source.start();
+    bench.start();
     for (let step = 0; step < 200 && !bench.source.synced; step++) await bench.pass(100);
     if (!bench.source.synced) throw new Error(`not synced\n${bench.logged.join('\n')}`);
     await bench.settle();
@@ -138,7 +183,11 @@ export class FollowedCluster {
   /** What holds after every fault: the steady name was never wrong, lists kept their distance, one watch a resource is open. */
   async finish(t: ExecutionContext, watches = 3): Promise<void> {
     await this.pass(45_000);
-    t.is(this.wrong.length, 0, `${this.wrong.length} of ${this.asked} answers wrong: ${this.wrong.slice(0, 3).join('; ')}`);
+    t.is(
+      this.wrong.length,
+      0,
+      `${this.wrong.length} of ${this.asked} answers wrong: ${this.wrong.slice(0, 3).join('; ')}`,
+    );
     t.true(this.api.shortestListGapMs() >= 10_000, `two lists within ${this.api.shortestListGapMs()} ms`);
     t.is(this.api.openWatches.length, watches, this.api.openWatches.join());
     t.true(this.api.mostConnections <= watches + 1, `${this.api.mostConnections} connections`);
@@ -146,6 +195,8 @@ export class FollowedCluster {
   }
 
   stop(): void {
+    this.#freshness.stop();
+    this.keeper?.stop();
     this.source.stop();
   }
 

@@ -21,7 +21,12 @@ for (const watchList of [true, false]) {
 
   test(`${mode}: lost ADDED, MODIFIED and DELETED are found, repaired, counted and logged within 10 min`, async (t) => {
     for (let seed = 1; seed <= 3; seed++) {
-      const objects = [web('gone', '10.96.0.2'), web('moved', '10.96.0.3'), headless('db'), endpoints('db-1', 'db', '10.1.0.1')];
+      const objects = [
+        web('gone', '10.96.0.2'),
+        web('moved', '10.96.0.3'),
+        headless('db'),
+        endpoints('db-1', 'db', '10.1.0.1'),
+      ];
       const bench = await FollowedCluster.synced({ watchList, seed, objects });
       await bench.pass(seed * 70_000);
       const startMs = bench.clock.nowMs();

@@ -8,7 +8,8 @@ const RESOURCES = ['namespaces', 'services', 'endpointslices'];
 const FAULTS: Readonly<Record<string, (bench: FollowedCluster) => void>> = {
   '410 inside the stream': ({ api }) => {
     api.compact();
-    for (const name of RESOURCES) api.inject(name, { type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired' } });
+    for (const name of RESOURCES)
+      api.inject(name, { type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired' } });
     api.endWatches();
   },
   '410 as the status of a watch': ({ api }) => {
@@ -17,7 +18,8 @@ const FAULTS: Readonly<Record<string, (bench: FollowedCluster) => void>> = {
     api.endWatches();
   },
   'ERROR event 500': ({ api }) => {
-    for (const name of RESOURCES) api.inject(name, { type: 'ERROR', object: { kind: 'Status', code: 500, message: 'etcd' } });
+    for (const name of RESOURCES)
+      api.inject(name, { type: 'ERROR', object: { kind: 'Status', code: 500, message: 'etcd' } });
     api.endWatches();
   },
   'ERROR event without a Status': ({ api }) => {
@@ -121,14 +123,19 @@ test('403 on one resource: one log line naming verb and resource, the rest serve
   t.is(await bench.ask(nameOf('db')), '10.1.0.1');
   const lines = bench.logged.filter((line) => line.includes('403'));
   t.is(lines.length, 1, lines.join('\n'));
-  t.regex(lines[0]!, /403 on (?:watch|list) endpointslices\.discovery\.k8s\.io: the account may not "(?:watch|list)" it/);
+  t.regex(
+    lines[0]!,
+    /403 on (?:watch|list) endpointslices\.discovery\.k8s\.io: the account may not "(?:watch|list)" it/,
+  );
   bench.api.refuseNothing();
   await bench.pass(15_000);
   await bench.finish(t);
 });
 
 test('403 on one resource from the start: what the others tell is served, what it would tell is SERVFAIL, one log line', async (t) => {
-  const bench = new FollowedCluster({ objects: [web('a', '10.96.0.2'), headless('db'), endpoints('db-1', 'db', '10.1.0.1')] });
+  const bench = new FollowedCluster({
+    objects: [web('a', '10.96.0.2'), headless('db'), endpoints('db-1', 'db', '10.1.0.1')],
+  });
   bench.api.refuse({ status: 403, resource: 'endpointslices' });
   bench.source.start();
   await bench.pass(5000);

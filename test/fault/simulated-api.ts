@@ -19,7 +19,12 @@ export type Seen = {
   readonly status: number;
 };
 
-type Event = { readonly version: number; readonly resource: string; readonly type: string; readonly object: KubeObject };
+type Event = {
+  readonly version: number;
+  readonly resource: string;
+  readonly type: string;
+  readonly object: KubeObject;
+};
 type Tables = Map<string, Map<string, KubeObject>>;
 /** The state at one moment, to go back to. */
 export type Moment = { readonly version: number; readonly tables: Tables };
@@ -183,7 +188,8 @@ export class SimulatedApi implements ApiTransport {
 
   /** Everything open is reset. */
   reset(resource?: string): void {
-    for (const watch of this.#watches) if (resource === undefined || watch.resource === resource) watch.body.fail('read ECONNRESET');
+    for (const watch of this.#watches)
+      if (resource === undefined || watch.resource === resource) watch.body.fail('read ECONNRESET');
     if (resource === undefined) for (const body of this.#connections) body.fail('read ECONNRESET');
   }
 
@@ -326,10 +332,12 @@ export class SimulatedApi implements ApiTransport {
   ): { status: number; retryAfterMs: number | undefined } {
     const refusal = this.#refusals.find(
       (each) =>
-        (each.resource ?? resource) === resource && (each.verb ?? (isWatch ? 'watch' : 'list')) === (isWatch ? 'watch' : 'list'),
+        (each.resource ?? resource) === resource &&
+        (each.verb ?? (isWatch ? 'watch' : 'list')) === (isWatch ? 'watch' : 'list'),
     );
     if (refusal) return refuseWith(body, refusal.status, 'injected', refusal.retryAfterMs);
-    if (this.acceptedToken !== '' && this.#tokenInUse !== this.acceptedToken) return refuseWith(body, 401, 'Unauthorized');
+    if (this.acceptedToken !== '' && this.#tokenInUse !== this.acceptedToken)
+      return refuseWith(body, 401, 'Unauthorized');
     return isWatch ? this.#watch(resource, query, body) : this.#list(resource, query, body);
   }
 
@@ -369,7 +377,8 @@ export class SimulatedApi implements ApiTransport {
       watch.from = Number(asked);
       if (!behind) for (const event of this.#history) if (event.resource === resource) watch.deliver(event);
     }
-    if (behind) watch.held = this.#history.filter((event) => event.resource === resource && event.version > behind.version);
+    if (behind)
+      watch.held = this.#history.filter((event) => event.resource === resource && event.version > behind.version);
     this.#clock.after(Number(query.get('timeoutSeconds')) * 1000, () => {
       if (!watch.frozen) body.end();
     });

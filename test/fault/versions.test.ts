@@ -6,7 +6,10 @@ for (const watchList of [true, false]) {
   const mode = watchList ? 'streaming' : 'paged';
 
   test(`${mode} list, a load balancer leads to a lagging replica: nothing comes back, nothing goes back`, async (t) => {
-    const bench = await FollowedCluster.synced({ watchList, objects: [web('gone', '10.96.0.2'), web('moved', '10.96.0.3')] });
+    const bench = await FollowedCluster.synced({
+      watchList,
+      objects: [web('gone', '10.96.0.2'), web('moved', '10.96.0.3')],
+    });
     const before = bench.api.moment();
     bench.api.delete(web('gone', ''));
     bench.api.apply(web('moved', '10.96.0.33'));
@@ -29,7 +32,11 @@ for (const watchList of [true, false]) {
 
   test(`${mode} list, etcd restored from a backup: noticed, truth within 90 s`, async (t) => {
     for (let seed = 1; seed <= 4; seed++) {
-      const bench = await FollowedCluster.synced({ watchList, seed, objects: [web('kept', '10.96.0.2'), web('back', '10.96.0.3')] });
+      const bench = await FollowedCluster.synced({
+        watchList,
+        seed,
+        objects: [web('kept', '10.96.0.2'), web('back', '10.96.0.3')],
+      });
       const backup = bench.api.moment();
       for (let count = 0; count < 500; count++) bench.api.apply(web('kept', `10.96.1.${count % 250}`));
       bench.api.delete(web('back', ''));

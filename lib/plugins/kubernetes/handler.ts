@@ -29,6 +29,8 @@ const NS_DNS = Buffer.from('\x02ns\x03dns', 'latin1');
 const POD = Buffer.from('\x03pod', 'latin1');
 const SVC = Buffer.from('\x03svc', 'latin1');
 const EMPTY = new Uint8Array(0);
+/** What an outdated view denies may exist by now: nobody shall believe it for long. */
+const OUTDATED_DENIAL_TTL_SECONDS = 5;
 
 /** Labels before the zone in `_port._proto.service.namespace.svc` and in the longest Pod name. */
 const MAX_RELATIVE_LABELS = 5;
@@ -56,6 +58,7 @@ export class KubernetesHandler {
   readonly #isReverse: readonly boolean[];
   readonly #primaryZone: Uint8Array;
   readonly #soa: SoaRecord;
+  readonly #briefSoa: SoaRecord;
   readonly #fallthrough: ZoneTable | undefined;
   readonly #external: ExternalNames;
   readonly #scratch = new Uint8Array(256);
@@ -74,6 +77,7 @@ export class KubernetesHandler {
     this.#isReverse = options.zones.map(({ isReverse }) => isReverse);
     this.#primaryZone = parseNameLower(options.primaryZone) ?? Uint8Array.of(0);
     this.#soa = new SoaRecord(options.ttlSeconds);
+    this.#briefSoa = new SoaRecord(Math.min(options.ttlSeconds, OUTDATED_DENIAL_TTL_SECONDS));
     this.#fallthrough = options.fallthrough ? new ZoneTable(options.fallthrough) : undefined;
     this.#external = new ExternalNames(env, options.ttlSeconds, (query, answer, depth) =>
       this.#serveZone(query, answer, this.#zones.match(query), depth),
@@ -349,8 +353,10 @@ export class KubernetesHandler {
 
   #noData(query: Query, answer: Answer, zoneLabel: number): Outcome {
     const zoneAt = query.labelAt[zoneLabel]!;
-    const serial = this.#env.store.serial(this.#tree);
-    this.#soa.add(answer, SECTION.AUTHORITY, 12 + zoneAt, query.nameLength - zoneAt, serial);
+    const { store } = this.#env;
+    const serial = store.serial(this.#tree);
+    const soa = store.state(this.#tree) === TREE_STATE.SNAPSHOT ? this.#briefSoa : this.#soa;
+    soa.add(answer, SECTION.AUTHORITY, 12 + zoneAt, query.nameLength - zoneAt, serial);
     return Outcome.ANSWERED;
   }
 }

@@ -1,4 +1,5 @@
 // Metrics of the kubernetes plugin. Control thread.
+import type { KubernetesSourceOptions } from '../../chain/kubernetes-source.ts';
 import { type MetricRegistry, PROGRAMMING_BUCKETS } from '../../metrics/registry.ts';
 
 /** First cells of the histogram, by kind of Service. */
@@ -11,4 +12,29 @@ export function programmingHistogram(metrics: MetricRegistry): { clusterIp: numb
       { service_kind: kind },
     );
   return { clusterIp: declare('cluster_ip'), headless: declare('headless_with_selector') };
+}
+
+/** Cells of the saved view. */
+export function snapshotCells(metrics: MetricRegistry): NonNullable<KubernetesSourceOptions['snapshot']>['cells'] {
+  return {
+    served: metrics.gauge(
+      'clusterdns_kubernetes_snapshot_served',
+      'Whether answers come from a saved view because the API server has not answered since the start.',
+      {},
+      true,
+    ),
+    ageSeconds: metrics.gauge(
+      'clusterdns_kubernetes_snapshot_age_seconds',
+      'Age of the saved view that is served, 0 when none is.',
+      {},
+      true,
+    ),
+    writes: metrics.counter('clusterdns_kubernetes_snapshot_writes_total', 'Times the view was saved.', {}, true),
+    failures: metrics.counter(
+      'clusterdns_kubernetes_snapshot_failures_total',
+      'Times the view could not be saved.',
+      {},
+      true,
+    ),
+  };
 }

@@ -8,7 +8,7 @@ import type { Directive, Option } from '../../config/directive.ts';
 import { isLabelSelector } from '../../config/label-selector.ts';
 import { readSearchDomains } from '../../config/resolv-conf.ts';
 import { isReverseZone } from '../../config/zone-name.ts';
-import { programmingHistogram } from './metrics.ts';
+import { programmingHistogram, snapshotCells } from './metrics.ts';
 
 export type KubernetesOptions = {
   /** Store tree that the source writes. */
@@ -49,6 +49,7 @@ const OPTIONS = [
   'zonal',
   'startup_timeout',
   'manifests',
+  'snapshot',
 ] as const;
 
 const REMOVED = {
@@ -59,9 +60,11 @@ const REMOVED = {
   autopath: 'use the autopath plugin with @kubernetes',
 } as const;
 
+const REVERSE_TREES: ReadonlySet<string> = new Set(['in-addr.arpa.', 'ip6.arpa.']);
 const DEFAULT_TTL_SECONDS = 5;
 const MAX_TTL_SECONDS = 3600;
 const DEFAULT_STARTUP_TIMEOUT_MS = 5000;
+const DEFAULT_SNAPSHOT_MAX_AGE_MS = 86_400_000;
 
 /** What the block's options have said so far. */
 class Draft {
@@ -81,6 +84,7 @@ class Draft {
   multicluster: readonly string[] = [];
   zonal = false;
   startupTimeoutMs = DEFAULT_STARTUP_TIMEOUT_MS;
+  snapshot: { directory: string; maxAgeMs: number } | undefined;
 }
 
 /**
@@ -91,7 +95,8 @@ class Draft {
 export function setupKubernetes(directives: readonly Directive[], context: SetupContext): KubernetesOptions {
   const directive = expectOnce(directives);
   const zones = directive.parseZones(directive.args, context.zones);
-  const primaryZone = zones.find((zone) => !isReverseZone(zone));
+  // As in CoreDNS the two reverse trees themselves will do when there is nothing else.
+  const primaryZone = zones.find((zone) => !isReverseZone(zone)) ?? zones.find((zone) => REVERSE_TREES.has(zone));
   if (primaryZone === undefined) {
     throw directive.error(
       'ARGUMENT_VALUE',
@@ -119,6 +124,7 @@ export function setupKubernetes(directives: readonly Directive[], context: Setup
     zonal: draft.zonal,
     transfer: plugins.includes('transfer'),
     podLabels: plugins.includes('metadata'),
+    ...(draft.snapshot ? { snapshot: { ...draft.snapshot, cells: snapshotCells(context.metrics) } } : {}),
   };
   const hasClients = draft.pods === 'verified' && (plugins.includes('metadata') || plugins.includes('autopath'));
   const wanted = {
@@ -178,16 +184,27 @@ function accessOf(draft: Draft): KubernetesSourceOptions['access'] {
 function checkTogether(draft: Draft, directive: Directive, zones: readonly string[], context: SetupContext): void {
   const foreign = draft.multicluster.find((zone) => !zones.includes(zone));
   if (foreign !== undefined) {
-    throw directive.error('ARGUMENT_VALUE', `multicluster: "${foreign}" is not among the zones of this plugin`);
+    throw directive.error(
+      'ARGUMENT_VALUE',
+      `multicluster: "${foreign}" is not among the zones of this plugin`,
+      directive.endLine,
+    );
   }
   if (draft.zonal && !draft.endpoints) {
-    throw directive.error('OPTION_CONFLICT', '"zonal" needs endpoints, delete "noendpoints"');
+    throw directive.error('OPTION_CONFLICT', '"zonal" needs endpoints, delete "noendpoints"', directive.endLine);
   }
   if (draft.namespaces.length > 0 && draft.namespaceLabels !== '') {
-    throw directive.error('OPTION_CONFLICT', '"namespaces" and "namespace_labels" exclude each other, keep one');
+    throw directive.error(
+      'OPTION_CONFLICT',
+      '"namespaces" and "namespace_labels" exclude each other, keep one',
+      directive.endLine,
+    );
   }
   if (draft.manifests !== '' && (draft.endpoint !== '' || draft.kubeconfig)) {
     throw directive.error('OPTION_CONFLICT', '"manifests" takes the place of "endpoint" and "kubeconfig", keep one');
+  }
+  if (draft.snapshot && draft.manifests !== '') {
+    throw directive.error('OPTION_CONFLICT', '"snapshot" is of no use with "manifests", delete it');
   }
   if (draft.tls && draft.endpoint === '') context.warn('kubernetes: "tls" has no effect without "endpoint"');
 }
@@ -241,6 +258,8 @@ function readOption(draft: Draft, option: Option, directive: Directive, context:
       option.expectArguments(1);
       draft.startupTimeoutMs = option.parseDuration(option.argument());
       return undefined;
+    case 'snapshot':
+      return readSnapshot(draft, option, context);
     case 'multicluster':
       draft.multicluster = option.parseZones(option.args);
       return undefined;
@@ -274,6 +293,15 @@ function readAccess(draft: Draft, option: Option, context: SetupContext): undefi
       draft.manifests = file(0);
       return undefined;
   }
+}
+
+function readSnapshot(draft: Draft, option: Option, context: SetupContext): undefined {
+  option.expectArguments(1, 2);
+  const age = option.args[1];
+  const maxAgeMs = age === undefined ? DEFAULT_SNAPSHOT_MAX_AGE_MS : option.parseDuration(age);
+  if (maxAgeMs <= 0) throw option.valueError(age!, 'a duration above 0');
+  draft.snapshot = { directory: path.resolve(context.root, option.argument().text), maxAgeMs };
+  return undefined;
 }
 
 /** CoreDNS reads these and does nothing with them; the number is checked all the same. */

@@ -17,6 +17,8 @@ export type Credentials = {
 export interface ApiAccess {
   /** Base of all requests; a path prefix is kept. */
   readonly server: URL;
+  /** Tells this cluster from others that have the same address. */
+  readonly cluster: string;
   /**
    * Called for every request, so that rotated files are seen at once.
    * @throws Error when a file or program does not deliver
@@ -48,8 +50,10 @@ export function openInClusterAccess(
     );
   const tokenFile = `${folder}/token`;
   requireReadable(tokenFile, 'service account token');
+  const server = parseServer(`https://${formatHostPort(host, port)}`);
   return {
-    server: parseServer(`https://${formatHostPort(host, port)}`),
+    server,
+    cluster: `${server.href} ${readIfThere(`${folder}/ca.crt`)?.toString('latin1') ?? ''}`,
     credentials: async () => {
       // Without the file the system's authorities must do, as for every other client.
       const ca = readIfThere(`${folder}/ca.crt`);
@@ -73,7 +77,7 @@ export function openEndpointAccess(url: string, files?: TlsFiles): ApiAccess {
   const server = parseServer(url.includes('://') ? url : `${files === undefined ? 'http' : 'https'}://${url}`);
   if (files === undefined) {
     const plain = describe({}, {});
-    return { server, credentials: async () => plain, refresh: () => undefined };
+    return { server, cluster: server.href, credentials: async () => plain, refresh: () => undefined };
   }
   const read = (): ConnectionOptions => ({
     cert: requireReadable(files.cert, 'client certificate'),
@@ -86,7 +90,7 @@ export function openEndpointAccess(url: string, files?: TlsFiles): ApiAccess {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError('CLUSTER', `tls: ${files.cert}, ${files.key}, ${files.ca}: ${(error as Error).message}`);
   }
-  return { server, credentials: async () => describe({}, read()), refresh: () => undefined };
+  return { server, cluster: server.href, credentials: async () => describe({}, read()), refresh: () => undefined };
 }
 
 /** @throws ConfigError `CLUSTER` */

@@ -8,6 +8,8 @@ import type { ObjectIdentity } from './objects/metadata.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import { Reflector } from './reflector.ts';
 import type { Resource } from './resource.ts';
+import type { SnapshotPart } from './snapshot-file.ts';
+import type { SavedView } from './snapshot-keeper.ts';
 import type { ApiTransport } from './transport.ts';
 
 export type ClusterSourceSettings = {
@@ -24,10 +26,15 @@ type Followed = {
   readonly start: () => void;
   readonly stop: () => void;
   readonly isSynced: () => boolean;
+  readonly resource: string;
+  readonly objects: () => Iterable<ObjectIdentity>;
+  readonly revision: () => number;
+  readonly lastProofOfLifeMs: () => number;
+  readonly restore: (objects: readonly ObjectIdentity[]) => void;
   readonly status: () => ResourceStatus;
 };
 
-export class ClusterSource implements ObjectSource {
+export class ClusterSource implements ObjectSource, SavedView {
   readonly #transport: ApiTransport;
   readonly #settings: ClusterSourceSettings;
   readonly #sideRequests = new OneAtATime();
@@ -62,6 +69,12 @@ export class ClusterSource implements ObjectSource {
         auditor.stop();
       },
       isSynced: () => reflector.synced,
+      resource: resource.name,
+      objects: () => reflector.view.objects(),
+      revision: () => reflector.view.revision,
+      lastProofOfLifeMs: () => reflector.counters.lastProofOfLifeMs,
+      // They were saved from the same resource.
+      restore: (objects) => reflector.view.restore(objects as readonly T[]),
       status: () => ({
         resource: resource.name,
         synced: reflector.synced,
@@ -92,6 +105,24 @@ export class ClusterSource implements ObjectSource {
 
   get synced(): boolean {
     return this.#followed.every((followed) => followed.isSynced());
+  }
+
+  get revision(): number {
+    return this.#followed.reduce((sum, followed) => sum + followed.revision(), 0);
+  }
+
+  /** Unix milliseconds of the resource heard least recently; 0 before all have been heard. */
+  get trueAtMs(): number {
+    return Math.min(...this.#followed.map((followed) => followed.lastProofOfLifeMs()));
+  }
+
+  parts(): SnapshotPart[] {
+    return this.#followed.map(({ resource, objects }) => ({ resource, objects: objects() }));
+  }
+
+  /** Takes in a saved copy, before `start`. */
+  restore(parts: ReadonlyMap<string, readonly ObjectIdentity[]>): void {
+    for (const followed of this.#followed) followed.restore(parts.get(followed.resource) ?? []);
   }
 
   status(): ResourceStatus[] {

@@ -98,6 +98,16 @@ export class ClusterTrees {
     for (const view of this.#views) view.serveIncomplete();
   }
 
+  /** What has come so far is a saved view: served until the cluster's own is complete. */
+  serveSaved(): void {
+    for (const view of this.#views) view.serveSaved();
+  }
+
+  /** The cluster has not been heard for long, or has been heard again. */
+  markOutdated(isOutdated: boolean): void {
+    for (const view of this.#views) view.markOutdated(isOutdated);
+  }
+
   /** Nothing is written any more. */
   stop(): void {
     for (const view of this.#views) view.stop();

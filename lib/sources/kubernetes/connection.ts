@@ -14,13 +14,14 @@ export class Connection {
   readonly #onHeard: () => void;
   readonly #controller = new AbortController();
   #closed = false;
+  #accepted = false;
   #fault: Fault | undefined;
   #quietLimitMs = ANSWER_TIMEOUT_MS;
   #heardMs: number;
   #cancelTimer: CancelTimer | undefined;
   #kindWhenQuiet: 'network' | 'idle' = 'network';
 
-  /** @param onHeard called for every answer and every chunk */
+  /** @param onHeard called for every answer that is no refusal, and every chunk of it */
   constructor(transport: ApiTransport, clock: Clock, onHeard: () => void) {
     this.#transport = transport;
     this.#clock = clock;
@@ -45,6 +46,7 @@ export class Connection {
     const request = { path, verb, signal: this.#controller.signal, ...(accept === undefined ? {} : { accept }) };
     const response = await this.#orFault(this.#transport.get(request));
     this.#kindWhenQuiet = 'idle';
+    this.#accepted = response.status === 200;
     this.#heard();
     this.quietLimitMs = quietLimitMs;
     if (response.status !== 200) throw await this.#readRefusal(response);
@@ -110,7 +112,7 @@ export class Connection {
 
   #heard(): void {
     this.#heardMs = this.#clock.monotonicMs();
-    this.#onHeard();
+    if (this.#accepted) this.#onHeard();
   }
 
   /** One timer a connection that looks when it fires, instead of one a chunk. */

@@ -39,6 +39,9 @@ export class ObjectView<T extends ObjectIdentity> {
   readonly #deletions = new Map<string, number>();
   readonly #loggedProblems = new Set<string>();
   #complete = false;
+  /** What is held comes from a saved copy, and no list has confirmed it. */
+  #isSaved = false;
+  #revision = 0;
 
   constructor(resource: Resource<T>, sink: ObjectSink<T>, log: Logger) {
     this.#resource = resource;
@@ -58,6 +61,28 @@ export class ObjectView<T extends ObjectIdentity> {
   knows(key: string, version: number): boolean {
     const known = this.#held.get(key)?.resourceVersion ?? this.#deletions.get(key);
     return known !== undefined && known >= version;
+  }
+
+  /** Moves with every object that comes, changes or goes. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get isSaved(): boolean {
+    return this.#isSaved;
+  }
+
+  objects(): IterableIterator<T> {
+    return this.#held.values();
+  }
+
+  /** Takes in the objects of a saved copy, before anything else: the first list puts right what has changed since. */
+  restore(objects: Iterable<T>): void {
+    this.#isSaved = true;
+    for (const object of objects) {
+      this.#held.set(object.key, object);
+      this.#sink.upsert(object, undefined);
+    }
   }
 
   keys(): IterableIterator<string> {
@@ -112,7 +137,8 @@ export class ObjectView<T extends ObjectIdentity> {
    * Makes `listed` the truth: new and changed objects first, then what is gone; the sink never sees an empty view.
    *
    * @param listVersion resourceVersion of the list as a number
-   * @param rewound the cluster went back in time: versions say nothing, every object is taken as new
+   * @param rewound the cluster went back in time: versions say nothing, every object is taken as new; the same holds for
+   *   the first list after a saved copy
    * @param isStopped asked between batches; true ends the work early
    */
   async replace(
@@ -121,11 +147,12 @@ export class ObjectView<T extends ObjectIdentity> {
     rewound: boolean,
     isStopped: () => boolean,
   ): Promise<void> {
-    if (rewound) this.#deletions.clear();
+    const takesAll = rewound || this.#isSaved;
+    if (takesAll) this.#deletions.clear();
     let changes = 0;
     for (const object of listed.values()) {
       const previous = this.#held.get(object.key);
-      if (previous === object || (!rewound && this.#isStale(object, previous))) continue;
+      if (previous === object || (!takesAll && this.#isStale(object, previous))) continue;
       if (!this.#put(object, previous)) continue;
       if (++changes % APPLY_BATCH !== 0) continue;
       await yieldToEventLoop();
@@ -140,6 +167,7 @@ export class ObjectView<T extends ObjectIdentity> {
     }
     if (this.#complete) this.counters.repairs += changes;
     this.#complete = true;
+    this.#isSaved = false;
     this.#sink.synced();
   }
 
@@ -164,6 +192,7 @@ export class ObjectView<T extends ObjectIdentity> {
     if (this.#resource.accepts?.(object, previous) === false) return false;
     this.#held.set(object.key, object);
     this.#deletions.delete(object.key);
+    this.#revision++;
     this.#sink.upsert(object, previous);
     return true;
   }
@@ -181,6 +210,7 @@ export class ObjectView<T extends ObjectIdentity> {
     if (this.#deletions.size > MAX_DELETIONS) this.#deletions.delete(this.#deletions.keys().next().value ?? key);
     if (previous === undefined) return;
     this.#held.delete(key);
+    this.#revision++;
     this.#sink.remove(previous);
   }
 }

@@ -28,6 +28,6 @@ export type ReflectorCounters = {
   idleReconnects: number;
   /** Times the cluster was found to have gone back in time. */
   rewinds: number;
-  /** Unix milliseconds of the last byte from the server; 0 before the first. */
+  /** Unix milliseconds when the server last showed that it would tell of changes; 0 before the first list. */
   lastProofOfLifeMs: number;
 };

@@ -168,9 +168,10 @@ export class Reflector<T extends ObjectIdentity> {
 
   async #list(): Promise<void> {
     this.#verb = 'list';
-    const version = this.#version === '' ? '0' : this.#listVersion;
+    // Any state will do for the first list, unless a saved copy could be newer than that.
+    const version = this.#version === '' && !this.view.isSaved ? '0' : this.#listVersion;
     const objects = new Map<string, T>();
-    const mayReuse = this.#olderAnswers === 0;
+    const mayReuse = this.#mayReuse;
     const take = (raw: unknown): void => {
       const object = this.view.trimListed(raw, mayReuse);
       if (object !== undefined) objects.set(object.key, object);
@@ -183,6 +184,11 @@ export class Reflector<T extends ObjectIdentity> {
       () => this.#listBegins(),
     );
     await this.#finishList({ objects, version: listVersion, newest: version === '' });
+  }
+
+  /** Equal versions are equal objects, unless the cluster may not be what it was. */
+  get #mayReuse(): boolean {
+    return this.#olderAnswers === 0 && !this.view.isSaved;
   }
 
   async #watch(streaming: boolean): Promise<void> {
@@ -247,7 +253,7 @@ export class Reflector<T extends ObjectIdentity> {
       if (!endsInitialEvents(event)) return undefined;
       return { objects: collected, version: event.version, newest: this.#listVersion === '' };
     }
-    const object = this.view.trimListed(event.object, this.#olderAnswers === 0);
+    const object = this.view.trimListed(event.object, this.#mayReuse);
     if (object === undefined) return undefined;
     if (event.type === 'DELETED') collected.delete(object.key);
     else collected.set(object.key, object);
@@ -384,9 +390,11 @@ export class Reflector<T extends ObjectIdentity> {
   }
 
   #heard(): void {
+    // While a list is needed, what is heard says nothing about the view.
+    if (this.#needsList || this.#stopped) return;
     const nowMs = this.#clock.nowMs();
     this.counters.lastProofOfLifeMs = nowMs;
-    if (this.#synced && !this.#needsList && !this.#stopped) this.#sink.proofOfLife(nowMs);
+    this.#sink.proofOfLife(nowMs);
   }
 
   #watchPath(streaming: boolean): string {

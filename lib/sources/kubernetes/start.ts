@@ -8,6 +8,8 @@ import { type ApiAccess, openEndpointAccess, openInClusterAccess } from './acces
 import { ApiClient } from './client.ts';
 import { ClusterSource } from './cluster-source.ts';
 import { openKubeconfigAccess } from './kubeconfig.ts';
+import { FreshnessWatch } from './freshness-watch.ts';
+import { SnapshotKeeper, type SnapshotKeeperSettings } from './snapshot-keeper.ts';
 import { createRequestObserver, sampleFreshness } from './metrics.ts';
 import { ClusterTrees, type TreesEnv } from './cluster-trees.ts';
 import {
@@ -106,7 +108,8 @@ async function openAccess(access: KubernetesSourceOptions['access']): Promise<Ap
 }
 
 async function startReflectors(options: KubernetesSourceOptions, trees: ClusterTrees, env: SourceEnv): Promise<Feed> {
-  const client = new ApiClient(await openAccess(options.access), {
+  const access = await openAccess(options.access);
+  const client = new ApiClient(access, {
     userAgent: `CoreDNS/1.14.7 clusterdns (${process.platform}/${process.arch})`,
     clock: env.clock,
     ...(env.metrics && { observe: createRequestObserver(env.metrics, env.cells) }),
@@ -121,14 +124,47 @@ async function startReflectors(options: KubernetesSourceOptions, trees: ClusterT
     source.follow(createEndpointSliceResource(columns, sliceSelector(options)), trees.sliceSink);
   }
   if (options.pods === 'verified') source.follow(createPodResource(options.podLabels, options.labels), trees.podSink);
+  const keeper = options.snapshot && new SnapshotKeeper(snapshotSettings(options.snapshot, options, access, env));
+  const saved = keeper?.read();
+  if (saved !== undefined) {
+    source.restore(saved.parts);
+    trees.serveSaved();
+  }
   source.start();
+  keeper?.keep(source);
+  const freshness = new FreshnessWatch(source, env.clock, (isOutdated) => trees.markOutdated(isOutdated));
+  freshness.start();
   return {
     sample: () => sampleFreshness(source.status(), env.clock.nowMs()),
     stop() {
+      freshness.stop();
+      keeper?.stop();
       source.stop();
       client.close();
     },
   };
+}
+
+function snapshotSettings(
+  snapshot: NonNullable<KubernetesSourceOptions['snapshot']>,
+  options: KubernetesSourceOptions,
+  { cluster }: ApiAccess,
+  { clock, log, cells }: SourceEnv,
+): SnapshotKeeperSettings {
+  const { pods, namespaceLabels, labels, endpointPodNames, endpoints, zonal, podLabels, trees } = options;
+  const hasImports = trees.imports !== undefined;
+  // What decides which objects there are and what is kept of them.
+  const shape = JSON.stringify([
+    pods,
+    namespaceLabels,
+    labels,
+    endpointPodNames,
+    endpoints,
+    zonal,
+    podLabels,
+    hasImports,
+  ]);
+  return { options: snapshot, origin: `${cluster} ${shape}`, shape, clock, log, cells };
 }
 
 /** Slices of imports are among those of the cluster; where these are not wanted only the former are followed. */

@@ -39,7 +39,7 @@ export type ViewEnv = {
   readonly defer: (run: () => void) => void;
   /** Addresses of this machine other than loopback, for the apex's NS records. */
   readonly localAddresses: readonly string[];
-  /** The view is complete for the first time. */
+  /** The view is complete for the first time, the cluster's own or a saved one. */
   readonly onSynced: () => void;
   /** Names of a Service were made after its slice changed; `triggerTimeMs` is the slice's annotation. */
   readonly onProgrammed: (kind: 'cluster_ip' | 'headless_with_selector', triggerTimeMs: number) => void;
@@ -74,6 +74,9 @@ export class ClusterView {
   #nameServersDirty = true;
   #isFullLogged = false;
   #stopped = false;
+  #isSaved = false;
+  #isOutdated = false;
+  #isTold = false;
 
   readonly namespaceSink: ObjectSink<Namespace>;
   readonly serviceSink: ObjectSink<Service>;
@@ -108,6 +111,18 @@ export class ClusterView {
   serveIncomplete(): void {
     const { writer, tree } = this.#env;
     if (writer.reader.state(tree) === TREE_STATE.NOT_SYNCED) writer.setState(tree, TREE_STATE.INCOMPLETE);
+  }
+
+  /** What has come so far is a saved view: it is served when all its names are made, until the cluster's own is complete. */
+  serveSaved(): void {
+    this.#isSaved = true;
+    this.#scheduleFlush();
+  }
+
+  /** Whether the cluster has not been heard for long: what is served may be out of date. */
+  markOutdated(isOutdated: boolean): void {
+    this.#isOutdated = isOutdated;
+    this.#scheduleFlush();
   }
 
   /** Nothing is written any more. */
@@ -322,12 +337,12 @@ export class ClusterView {
     if (this.#serialMoves) this.#moveSerial();
     const more = this.#env.writer.commit();
     if (this.#dirty.size > 0 || more) this.#scheduleFlush();
-    else if (this.#unsynced.size === 0) this.#becomeSynced();
+    else this.#settleState();
   }
 
   #remake(key: string, dirty: Dirty): void {
     const service = this.#services.get(key);
-    const waits = service?.headless === true && this.#unsynced.has('endpointslices');
+    const waits = !this.#isSaved && service?.headless === true && this.#unsynced.has('endpointslices');
     const served = service && !waits && this.#isServed(service.namespace);
     const names = served
       ? this.#options.shape.records(service, this.#slicesOf(service), this.#options, dirty.endpoints)
@@ -346,11 +361,16 @@ export class ClusterView {
     for (const [name, contents] of entries) this.#put(name, contents);
   }
 
-  #becomeSynced(): void {
-    const { writer, tree } = this.#env;
-    if (writer.reader.state(tree) === TREE_STATE.SYNCED) return;
-    writer.setState(tree, TREE_STATE.SYNCED);
-    this.#env.onSynced();
+  /** All names are made: the store may say what they are worth. */
+  #settleState(): void {
+    const { writer, tree, onSynced } = this.#env;
+    const isComplete = this.#unsynced.size === 0;
+    if (!isComplete && !this.#isSaved) return;
+    const state = isComplete && !this.#isOutdated ? TREE_STATE.SYNCED : TREE_STATE.SNAPSHOT;
+    if (writer.reader.state(tree) !== state) writer.setState(tree, state);
+    if (this.#isTold) return;
+    this.#isTold = true;
+    onSynced();
   }
 
   #changed(): void {
