@@ -26,6 +26,13 @@ export class ByteList {
     this.length += bytes.length;
   }
 
+  putLatin1(text: string): void {
+    const { length } = text;
+    this.#reserve(length);
+    for (let i = 0; i < length; i++) this.#bytes[this.length + i] = text.charCodeAt(i);
+    this.length += length;
+  }
+
   setByte(at: number, value: number): void {
     this.#bytes[at] = value;
   }

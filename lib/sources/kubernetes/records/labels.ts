@@ -26,8 +26,22 @@ export function endpointName(slice: EndpointSlice, i: number, podNames: boolean)
   if (hostname !== '') return hostname;
   const target = podNames ? (slice.targetNames[i] ?? '') : '';
   if (target !== '' && target.length < 64) return target;
-  const dashed = slice.addresses[i]!.replace(/[.:]/g, '-');
-  return dashed.endsWith('-') ? `${dashed}0` : dashed;
+  return dashedAddresses(slice)[i]!;
+}
+
+let lastSlice: EndpointSlice | undefined;
+let lastDashed: readonly string[] = [];
+
+/** Of the slice asked for last they are kept: whoever makes names asks for one endpoint after the other, more than once. */
+function dashedAddresses(slice: EndpointSlice): readonly string[] {
+  if (slice !== lastSlice) {
+    lastSlice = slice;
+    lastDashed = slice.addresses.map((address) => {
+      const dashed = address.replace(/[.:]/g, '-');
+      return dashed.endsWith('-') ? `${dashed}0` : dashed;
+    });
+  }
+  return lastDashed;
 }
 
 /**
@@ -35,7 +49,12 @@ export function endpointName(slice: EndpointSlice, i: number, podNames: boolean)
  * that equal names of two clusters stay apart.
  */
 export function endpointLabels(slice: EndpointSlice, i: number, options: RecordOptions): string {
-  const labels = wireLabels(endpointName(slice, i, options.endpointPodNames));
+  return labelsOf(endpointName(slice, i, options.endpointPodNames), slice, options);
+}
+
+/** The same, of an endpoint whose name is known. */
+export function labelsOf(name: string, slice: EndpointSlice, options: RecordOptions): string {
+  const labels = wireLabels(name);
   return options.clusterLabels && slice.sourceCluster !== '' ? labels + wireLabel(slice.sourceCluster) : labels;
 }
 

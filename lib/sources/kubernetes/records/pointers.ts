@@ -10,6 +10,7 @@ import { ByteList } from './byte-list.ts';
 import { reverseName, toBytes } from './relative-name.ts';
 
 const MAX_TARGETS = 1000;
+const NONE: readonly string[] = [];
 const scratch = new ByteList();
 
 /** A target with its kind in front, as it stands in the rrset. */
@@ -35,10 +36,10 @@ export class Pointers {
     const name = reverseOf(address);
     if (name === undefined || relative.length > 255) return false;
     const targets = this.#read(name);
+    if (targets.length === 0) return this.#writeOne(name, kind, relative);
     const target = encodeTarget(kind, relative);
     if (targets.includes(target) || targets.length >= MAX_TARGETS) return false;
-    targets.push(target);
-    return this.#write(name, targets);
+    return this.#write(name, [...targets, target]);
   }
 
   /** Takes a target away; the name goes with its last one. */
@@ -48,14 +49,13 @@ export class Pointers {
     const targets = this.#read(name);
     const at = targets.indexOf(encodeTarget(kind, relative));
     if (at === -1) return false;
-    targets.splice(at, 1);
-    return this.#write(name, targets);
+    return this.#write(name, targets.toSpliced(at, 1));
   }
 
-  #read(name: string): string[] {
+  #read(name: string): readonly string[] {
     const rrset = this.#writer.get(this.#tree, toBytes(name))?.rrsets[0];
+    if (!rrset) return NONE;
     const targets: string[] = [];
-    if (!rrset) return targets;
     const text = Buffer.from(rrset.bytes).toString('latin1');
     for (let at = 0; at < text.length; ) {
       const end = at + 2 + text.charCodeAt(at + 1);
@@ -68,10 +68,23 @@ export class Pointers {
   #write(name: string, targets: readonly string[]): boolean {
     if (targets.length === 0) return this.#writer.remove(this.#tree, toBytes(name));
     scratch.clear();
-    for (const target of targets) scratch.putBytes(toBytes(target));
+    for (const target of targets) scratch.putLatin1(target);
+    return this.#put(name, targets.length);
+  }
+
+  /** The usual case, an address of one endpoint, without lists. */
+  #writeOne(name: string, kind: number, relative: string): boolean {
+    scratch.clear();
+    scratch.putByte(kind);
+    scratch.putByte(relative.length);
+    scratch.putLatin1(relative);
+    return this.#put(name, 1);
+  }
+
+  #put(name: string, count: number): boolean {
     const rrset: RrsetData = {
       type: RRTYPE.PTR,
-      count: targets.length,
+      count,
       form: RRSET_FORM.POINTERS,
       bytes: scratch.take(),
     };

@@ -6,8 +6,8 @@ import { ENTRY_FLAG } from '../../../store/rrset-form.ts';
 import { MAX_LABEL_LENGTH, parseNameLower } from '../../../wire/name.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Service } from '../objects/service.ts';
-import { type Contents, NameAnswer, nameRrset, PSEUDO_PORTS } from './name-answer.ts';
-import { endpointLabels, endpointName, portLabels, type RecordOptions } from './labels.ts';
+import { addressBytes, type Contents, NameAnswer, nameRrset, PSEUDO_PORTS, singleContents } from './name-answer.ts';
+import { endpointLabels, endpointName, labelsOf, portLabels, type RecordOptions } from './labels.ts';
 import { serviceName, wireLabel, wireLabels } from './relative-name.ts';
 import { transferRrset } from './transfer-records.ts';
 
@@ -154,6 +154,7 @@ export function addEndpoints(
   options: RecordOptions,
   touched: ReadonlySet<string> | undefined,
 ): void {
+  if (addSingleEndpoints(names, base, slices, options, touched)) return;
   const byEndpoint = new Map<string, NameAnswer>();
   for (const slice of slices) {
     const isName = slice.addressType === 'FQDN';
@@ -161,11 +162,36 @@ export function addEndpoints(
     for (let i = 0; i < slice.readyCount; i++) {
       const name = endpointName(slice, i, options.endpointPodNames);
       if (name.includes('.') || (touched && !touched.has(name))) continue;
-      const labels = endpointLabels(slice, i, options);
+      const labels = labelsOf(name, slice, options);
       const answer = byEndpoint.get(labels) ?? new NameAnswer();
       byEndpoint.set(labels, answer);
       for (const port of ports) answer.add('', slice.addresses[i]!, port.port, isName);
     }
   }
   for (const [labels, answer] of byEndpoint) names.set(labels + base, answer.contents(ENTRY_FLAG.ENDPOINT, 0));
+}
+
+/**
+ * The same where every endpoint has one address and a name of its own, as nearly always.
+ * @returns false when one has not; what is in `names` by then is to be made anew
+ */
+function addSingleEndpoints(
+  names: Map<string, Contents>,
+  base: string,
+  slices: readonly EndpointSlice[],
+  options: RecordOptions,
+  touched: ReadonlySet<string> | undefined,
+): boolean {
+  for (const slice of slices) {
+    const ports = slice.ports.length === 0 ? PSEUDO_PORTS : slice.ports;
+    for (let i = 0; i < slice.readyCount; i++) {
+      const name = endpointName(slice, i, options.endpointPodNames);
+      if (name.includes('.') || (touched && !touched.has(name))) continue;
+      const key = labelsOf(name, slice, options) + base;
+      const address = addressBytes(slice.addresses[i]!);
+      if (slice.addressType === 'FQDN' || !address || names.has(key)) return false;
+      names.set(key, singleContents(ENTRY_FLAG.ENDPOINT, address, ports));
+    }
+  }
+  return true;
 }
