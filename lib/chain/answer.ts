@@ -108,15 +108,22 @@ export class Answer {
     this.#knownCount = 1;
   }
 
+  /** Forgets the records to write them anew; the question, codes and flags stay. */
+  clearRecords(): void {
+    this.records.clear();
+    this.saved = 0;
+    this.length = this.questionEnd;
+    this.#knownCount = 1;
+  }
+
   /** Forgets records, codes and flags; the question stays. */
   reset(): void {
-    this.records.clear();
+    this.clearRecords();
     this.rcode = RCODE.NOERROR;
     this.authoritative = false;
     this.truncated = false;
     this.recursionAvailable = false;
     this.authenticData = false;
-    this.saved = 0;
     this.error = '';
     this.plugin = '';
     this.ede = -1;
@@ -124,8 +131,6 @@ export class Answer {
     this.options = NO_BYTES;
     this.live = false;
     this.continuation = undefined;
-    this.length = this.questionEnd;
-    this.#knownCount = 1;
   }
 
   /** Makes a FAILED outcome's contents: rcode, and a text for the `errors` plugin. */

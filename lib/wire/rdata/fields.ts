@@ -171,7 +171,8 @@ export const typeBitmapField: Field = {
   layout: [LAYOUT.REST],
 };
 
-function writeTypeBitmap(types: number[], to: RdataWriter): void {
+/** Appends the bitmap of these types, which are sorted in place. */
+export function writeTypeBitmap(types: number[], to: RdataWriter): void {
   types.sort((a, b) => a - b);
   for (let i = 0; i < types.length; ) {
     const window = types[i]! >>> 8;
