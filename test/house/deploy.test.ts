@@ -216,9 +216,8 @@ test('deploy: the image starts the server as bin/launch.sh does', (t) => {
 test('deploy: what the Dockerfile copies is there and reaches the engine', (t) => {
   const dockerfile = readPackageFile('deploy/image/Dockerfile')!;
   const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, words]) => words!.split(' '));
-  const sent = [...readPackageFile('deploy/image/Dockerfile.dockerignore')!.matchAll(/^!(.+)$/gm)].map(
-    ([, name]) => name,
-  );
+  const ignored = readPackageFile('deploy/image/Dockerfile.dockerignore')!;
+  const sent: string[] = [...ignored.matchAll(/^!(.+)$/gm)].map(([, name]) => name!);
   t.deepEqual(copied.toSorted(), sent.toSorted());
   t.deepEqual(
     copied.filter((name) => !fs.existsSync(path.join(PACKAGE_DIR, name))),
