@@ -146,7 +146,7 @@ export class SimulatedApi implements ApiTransport {
 
   /** Creates or replaces; `silent` loses the event. */
   apply(objects: KubeObject | readonly KubeObject[], { silent = false }: { silent?: boolean } = {}): void {
-    for (const given of [objects].flat() as KubeObject[]) {
+    for (const given of [objects].flat<(KubeObject | readonly KubeObject[])[]>()) {
       const table = this.#table(PLURALS[given.kind]!);
       const key = keyOf(given);
       this.version++;
@@ -158,7 +158,7 @@ export class SimulatedApi implements ApiTransport {
   }
 
   delete(objects: KubeObject | readonly KubeObject[], { silent = false }: { silent?: boolean } = {}): void {
-    for (const given of [objects].flat() as KubeObject[]) {
+    for (const given of [objects].flat<(KubeObject | readonly KubeObject[])[]>()) {
       const table = this.#table(PLURALS[given.kind]!);
       const previous = table.get(keyOf(given));
       if (!previous) continue;
@@ -351,7 +351,8 @@ export class SimulatedApi implements ApiTransport {
     const limit = Number(query.get('limit') ?? 0) || all.length;
     const metadata: Record<string, string> = { resourceVersion: String(version) };
     if (from + limit < all.length) metadata.continue = String(from + limit);
-    const items = all.slice(from, from + limit).map(({ kind: _, ...rest }) => rest);
+    // Objects of built-in kinds do not say their kind inside lists.
+    const items = all.slice(from, from + limit).map((object) => ({ ...object, kind: undefined }));
     body.put(JSON.stringify({ kind: `${KINDS[resource]}List`, apiVersion: 'v1', metadata, items }));
     body.end();
     return { status: 200, retryAfterMs: undefined };

@@ -69,7 +69,11 @@ export async function writeSnapshot(
   await handle.close();
   await fs.promises.rename(temporary, file);
   const folder = await fs.promises.open(path.dirname(file));
-  await folder.sync().finally(() => folder.close());
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 /**
