@@ -6,6 +6,10 @@ import path from 'node:path';
 /** Most workers there can be; the store has room for as many readers. */
 export const MAX_WORKERS = 64;
 
+/** What the control thread and a view of 10,000 Services take, and what each worker adds. */
+const BASE_BYTES = 110 * 2 ** 20;
+const WORKER_BYTES = 25 * 2 ** 20;
+
 /** Reads a small file; undefined when it is not there. */
 export type ReadFile = (file: string) => string | undefined;
 
@@ -58,7 +62,8 @@ function readSmallFile(file: string): string | undefined {
 
 /**
  * Number of worker threads: `CLUSTERDNS_WORKERS`, else the largest `multisocket` of the Corefile, else `GOMAXPROCS`, else
- * one per core, never more than the quota's whole cores (but at least 1). What is set by hand is only bounded.
+ * one per core, never more than the quota's whole cores or than the memory limit has room for (but at least 1). What is
+ * set by hand is only bounded.
  *
  * @param sockets what each server block asks for; 0 when it leaves the choice
  */
@@ -67,12 +72,20 @@ export function countWorkers(
   environment: Readonly<Record<string, string | undefined>>,
   cores: number = os.availableParallelism(),
   quota: number | undefined = readCpuQuota(),
+  memoryLimitBytes: number = readMemoryLimit(),
 ): number {
   const wanted = parseCount(environment.CLUSTERDNS_WORKERS);
   if (wanted !== undefined) return Math.min(wanted, MAX_WORKERS);
   const usable = Math.min(cores, Math.max(1, Math.floor(quota ?? cores)));
   const asked = sockets.length > 0 && sockets.every((count) => count > 0) ? Math.max(...sockets) : undefined;
-  return Math.max(1, Math.min(asked ?? parseCount(environment.GOMAXPROCS) ?? usable, usable, MAX_WORKERS));
+  const affordable = Math.floor((memoryLimitBytes - BASE_BYTES) / WORKER_BYTES);
+  return Math.max(1, Math.min(asked ?? parseCount(environment.GOMAXPROCS) ?? usable, usable, affordable, MAX_WORKERS));
+}
+
+/** The cgroup's memory limit in bytes; infinite without one. */
+function readMemoryLimit(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < os.totalmem() ? limit : Number.POSITIVE_INFINITY;
 }
 
 function parseCount(text: string | undefined): number | undefined {

@@ -51,4 +51,14 @@ const COUNTS: readonly (readonly [string, number[], Record<string, string>, numb
   ['nonsense is ignored', [0], { CLUSTERDNS_WORKERS: 'many' }, 2, undefined, 2],
 ];
 for (const [title, sockets, environment, cores, quota, expected] of COUNTS)
-  test(`countWorkers: ${title}`, (t) => t.is(countWorkers(sockets, environment, cores, quota), expected));
+  test(`countWorkers: ${title}`, (t) =>
+    t.is(countWorkers(sockets, environment, cores, quota, Number.POSITIVE_INFINITY), expected));
+
+const MIB = 2 ** 20;
+for (const [limitMib, expected] of [
+  [64, 1],
+  [170, 2],
+  [512, 16],
+] as const)
+  test(`countWorkers: ${limitMib} MiB have room for ${expected} of 16 workers`, (t) =>
+    t.is(countWorkers([0], {}, 16, undefined, limitMib * MIB), expected));
