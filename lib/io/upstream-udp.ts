@@ -10,8 +10,8 @@ import { UpstreamError, errorKindOf, formatGoErrno } from './upstream-error.ts';
 import { PendingQuery, noQuestionError } from './upstream-pending.ts';
 import type { PortUser, UdpPort, UdpPorts } from './upstream-ports.ts';
 
-/** Ports of one upstream that are open for new queries. */
-const MAX_PORTS = 16;
+/** Ports of one upstream that are open for new queries: 500 queries in a row use at least 128 (RFC 5452 section 9.2). */
+const MAX_PORTS = 160;
 /** Queries a port serves before another one takes its place. */
 const MAX_USES = 512;
 /** Queries one worker may have out at one upstream by UDP. */

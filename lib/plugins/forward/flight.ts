@@ -16,7 +16,9 @@ export type Passenger = {
   readonly resolve: Settle;
 };
 
-const NONE: readonly Nameserver[] = [];
+/** Shared by all that have none: most flights need no lists of their own. */
+const NONE: readonly never[] = [];
+const NO_ROUND: Nameserver[] = [];
 
 export class Flight {
   readonly query: Query;
@@ -26,13 +28,13 @@ export class Flight {
   /** Equal for queries that one exchange can answer: same question and options but for ID and letter case, same way in. */
   readonly key: string;
   /** Equal queries that came while this one was under way. */
-  readonly waiters: Passenger[] = [];
+  waiters: readonly Passenger[] = NONE;
   readonly transport: 'udp' | 'tcp';
   readonly deadlineMs: number;
   /** Upstreams in the order of the policy, as drawn for this flight. */
   order: readonly Nameserver[] = NONE;
   /** Those of them not asked in this round. */
-  round: Nameserver[] = [];
+  round: Nameserver[] = NO_ROUND;
   /** Exchanges started. */
   attempts = 0;
   /** Exchanges under way. */
@@ -40,7 +42,7 @@ export class Flight {
   /** The upstream asked before all others. */
   first: Nameserver | undefined;
   /** Upstreams that an exchange is under way with; kept only where there are several. */
-  asked: Nameserver[] = [];
+  asked: readonly Nameserver[] = NONE;
   /** Upstreams whose failure was put aside in the hope of a better reply. */
   failed: readonly Nameserver[] = NONE;
   /** Whether `answer` holds a failure to give when nothing better comes. */
@@ -66,6 +68,12 @@ export class Flight {
     this.message = buildMessage(query);
     this.key = makeKey(query, this.message, transport);
   }
+}
+
+/** Adds a query that gets the flight's answer, too. */
+export function board(flight: Flight, passenger: Passenger): void {
+  if (flight.waiters === NONE) flight.waiters = [];
+  (flight.waiters as Passenger[]).push(passenger);
 }
 
 /** A message's key is drawn from its bytes with the name in lower case. */

@@ -13,7 +13,7 @@ import { TIME_BUCKETS, observe } from '../../metrics/registry.ts';
 import { parseNameLower } from '../../wire/name.ts';
 import { EDE, RCODE } from '../../wire/types.ts';
 import { Admission, type Client, REFUSAL } from './admission.ts';
-import { Flight } from './flight.ts';
+import { Flight, board } from './flight.ts';
 import { FlightWatch } from './flight-watch.ts';
 import { ForwardLoopGuard } from './loop-guard.ts';
 import { type ForwardCells, PROTO, rcodeIndex } from './metrics.ts';
@@ -29,7 +29,7 @@ const SILENT_DEADLINE_MS = 2000;
 /** Exchanges for one query when the Corefile sets no limit. */
 const MAX_ATTEMPTS = 100;
 /** Queries of one worker that may wait for upstreams, whatever the Corefile says. */
-const MAX_UNDER_WAY = 10_000;
+const MAX_UNDER_WAY = 5000;
 /** A refresh that has no reply is sent again after this: the upstream may be back, and nobody else may ask it. */
 const REFRESH_RESEND_MS = 700;
 /** How long a failure is held back for a better reply that is under way. */
@@ -106,7 +106,7 @@ export class Forwarder {
       this.#env.cells[this.#cells.coalesced]!++;
       // A loop ends in a query that is under way already, from where queries are sent to.
       if (this.#nameservers.isSender(query)) this.#loopGuard.suspect();
-      return new Promise((resolve) => first.waiters.push({ query, answer, client, resolve }));
+      return new Promise((resolve) => board(first, { query, answer, client, resolve }));
     }
     this.#flights.set(flight.key, flight);
     return new Promise((resolve, reject) => {
@@ -187,7 +187,7 @@ export class Forwarder {
     flight.outstanding++;
     flight.attempts++;
     flight.first ??= nameserver;
-    if (this.#nameservers.count > 1) flight.asked.push(nameserver);
+    if (this.#nameservers.count > 1) flight.asked = [...flight.asked, nameserver];
     this.#env.cells[nameserver.options.cells.oldRequests]!++;
     nameserver.noteSent(startMs);
     nameserver.upstream.exchange(flight.message, transport, timeoutMs).then(
@@ -373,7 +373,7 @@ export class Forwarder {
   #strike(flight: Flight, nameserver: Nameserver): void {
     flight.outstanding--;
     const at = flight.asked.indexOf(nameserver);
-    if (at !== -1) flight.asked.splice(at, 1);
+    if (at !== -1) flight.asked = flight.asked.toSpliced(at, 1);
   }
 
   /** Whether a truncated UDP reply is of no use to whom it is for. */

@@ -75,7 +75,7 @@ export class NameserverList {
 
   /** Has all of them asked once (again), in the order that the policy draws for the flight. */
   beginRound(flight: Flight): void {
-    if (flight.order.length === 0) flight.order = this.#drawOrder();
+    if (flight.order.length === 0) flight.order = this.#all.length === 1 ? this.#all : this.#drawOrder();
     flight.round = flight.order.slice();
   }
 
