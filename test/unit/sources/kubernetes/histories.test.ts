@@ -81,6 +81,72 @@ const anyStep = fc.record({ gone: fc.boolean(), objects: fc.array(anyObject, { m
 const keyOf = (object: RawObject): string =>
   `${object.kind} ${object.metadata.namespace ?? ''}/${object.metadata.name}`;
 
+/** Objects that only some trees are made of: imports and their slices, external addresses, zones of endpoints. */
+const anyMore: fc.Arbitrary<RawObject> = fc.oneof(
+  fc
+    .record({
+      name: fc.constantFrom(...SERVICES),
+      externalIPs: fc.subarray(['192.0.2.1', '2001:db8::1']),
+      clusterIP: fc.constantFrom('None', '10.0.0.1'),
+      ports: fc.constantFrom(...PORTS),
+    })
+    .map(({ name, ...spec }) => service('a', name, spec)),
+  fc
+    .record({
+      name: fc.constantFrom(...SERVICES),
+      type: fc.constantFrom('ClusterSetIP', 'Headless'),
+      ips: fc.subarray(['10.9.0.1']),
+    })
+    .map(({ name, ...spec }) => ({ kind: 'ServiceImport', metadata: { name, namespace: 'a' }, spec })),
+  fc
+    .record({
+      name: fc.constantFrom('s1', 's2'),
+      service: fc.constantFrom(...SERVICES),
+      isImport: fc.boolean(),
+      cluster: fc.constantFrom('', 'east', 'west'),
+      zone: fc.constantFrom('z1', 'z.2'),
+      ready: fc.boolean(),
+    })
+    .map(({ name, service: serviceName, isImport, cluster, zone, ready }) => {
+      const raw = slice('a', name, serviceName, [...PORTS[1]], [{ address: '10.0.0.9', hostname: 'h0', ready }]);
+      (raw['endpoints'] as { zone: string }[])[0]!.zone = zone;
+      if (isImport) {
+        raw.metadata.labels = { 'multicluster.kubernetes.io/service-name': serviceName };
+        if (cluster !== '') raw.metadata.labels['multicluster.kubernetes.io/source-cluster'] = cluster;
+      }
+      return raw;
+    }),
+);
+
+test('trees: any history equals its final objects in every tree, zones and transfers included', (t) => {
+  const parts = ['imports', 'external', 'clients'] as const;
+  const make = (): TestCluster =>
+    new TestCluster({ pods: 'verified', zonal: true, transfer: true }, {}, ['10.0.0.9'], parts).sync();
+  const anyRichStep = fc.record({
+    gone: fc.boolean(),
+    objects: fc.array(fc.oneof(anyMore, anyObject), { minLength: 1, maxLength: 3 }),
+  });
+  fc.assert(
+    fc.property(fc.array(anyRichStep, { maxLength: 20 }), (history) => {
+      const lived = make();
+      const last = new Map<string, RawObject>();
+      for (const { gone, objects } of history) {
+        if (gone) lived.delete(...objects);
+        else lived.apply(...objects);
+        for (const object of objects) {
+          if (gone) last.delete(keyOf(object));
+          else last.set(keyOf(object), object);
+        }
+      }
+      const fresh = make().apply(...last.values());
+      assertSameNames(lived.dump(), fresh.dump());
+      for (const part of parts) assertSameNames(lived.dump(lived.trees[part]), fresh.dump(fresh.trees[part]));
+    }),
+    { numRuns: 150, seed: 20_261_122 },
+  );
+  t.pass(); // fc.assert throws on a counterexample
+});
+
 for (const ignoreEmptyService of [false, true]) {
   test(`view: any history equals its final objects (ignore empty_service ${ignoreEmptyService})`, (t) => {
     fc.assert(
