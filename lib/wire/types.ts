@@ -131,5 +131,8 @@ export function formatRcode(rcode: number): string {
 
 /** The number of `NOERROR`, ... in any letter case, or undefined. */
 export function parseRcode(text: string): number | undefined {
-  return (RCODE as Readonly<Record<string, number>>)[text.toUpperCase()];
+  const upper = text.toUpperCase();
+  return (RCODE as Readonly<Record<string, number>>)[upper] ?? OTHER_RCODE_NAMES[upper];
 }
+/** BADSIG shares its number with BADVERS (RFC 8945 section 3). */
+const OTHER_RCODE_NAMES: Readonly<Record<string, number>> = { BADSIG: RCODE.BADVERS, NOTIMPL: RCODE.NOTIMP };

@@ -105,7 +105,7 @@ function readRule(directive: Directive, context: SetupContext): TemplateRule {
         lines.push(...readLines(option, option.name, scope, context));
         break;
       case 'rcode':
-        option.expectArguments(1, Number.POSITIVE_INFINITY);
+        option.expectArguments(1);
         rule.rcode = readRcode(option);
         break;
       case 'ederror':

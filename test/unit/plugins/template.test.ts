@@ -193,6 +193,7 @@ const REFUSED: readonly (readonly [body: string, code: ErrorCode, line: number])
   ['template IN A {\n answer "{{ nofunc }}"\n}', 'ARGUMENT_VALUE', 3],
   ['template IN A {\n rcode nxdomain\n}', 'ARGUMENT_VALUE', 3],
   ['template IN A {\n rcode\n}', 'ARGUMENT_COUNT', 3],
+  ['template IN A {\n rcode NXDOMAIN junk\n}', 'ARGUMENT_COUNT', 3],
   ['template IN A {\n ederror 65536\n}', 'ARGUMENT_VALUE', 3],
   ['template IN A {\n ederror 1 a b\n}', 'ARGUMENT_COUNT', 3],
   ['template IN A {\n nosuch\n}', 'OPTION_UNKNOWN', 3],
