@@ -34,7 +34,7 @@ export type Service =
  * writes several: it feeds nothing itself, the other source's options name its number.
  */
 export type SourceSpec = {
-  readonly kind: 'kubernetes' | 'hosts' | 'tree' | 'file' | 'auto' | 'etcd';
+  readonly kind: 'kubernetes' | 'hosts' | 'tree' | 'file' | 'auto' | 'etcd' | 'sign';
   readonly key: string;
   readonly options: unknown;
 };

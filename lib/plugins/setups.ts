@@ -42,6 +42,7 @@ import { setupGrpcServer } from './grpc_server/setup.ts';
 import { setupRewrite } from './rewrite/setup.ts';
 import { setupPprof } from './pprof/setup.ts';
 import { setupTsig } from './tsig/setup.ts';
+import { setupSign } from './sign/setup.ts';
 import { setupDnssec } from './dnssec/setup.ts';
 import { setupView } from './view/setup.ts';
 import { setupEtcd } from './etcd/setup.ts';
@@ -90,6 +91,7 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   pprof: setupPprof,
   tsig: setupTsig,
   dnssec: setupDnssec,
+  sign: setupSign,
   view: setupView,
   etcd: setupEtcd,
   dns64: setupDns64,

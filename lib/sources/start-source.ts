@@ -5,6 +5,7 @@ import { type EtcdSourceOptions, startEtcdSource } from './etcd/source.ts';
 import { type HostsSourceOptions, startHostsSource } from './hosts-file/source.ts';
 import { type FileSourceOptions, startFileSource } from './zone-file/file-source.ts';
 import { type FolderSourceOptions, startFolderSource } from './zone-file/folder-source.ts';
+import { type SignSourceOptions, startSignSource } from './zone-signer/source.ts';
 import { startKubernetes } from './kubernetes/start.ts';
 import type { Source, SourceEnv } from './source.ts';
 
@@ -21,6 +22,8 @@ export async function startSource(spec: SourceSpec, env: SourceEnv): Promise<Sou
       return startFolderSource(spec.options as FolderSourceOptions, env);
     case 'etcd':
       return startEtcdSource(spec.options as EtcdSourceOptions, env);
+    case 'sign':
+      return startSignSource(spec.options as SignSourceOptions, env);
     case 'tree':
       return completeAtOnce(() => undefined);
   }

@@ -1,0 +1,154 @@
+// The records of a zone -> the records of the signed zone (RFC 4035 section 2): keys, signatures, the NSEC chain. Control thread.
+import { hash } from 'node:crypto';
+import { makeCanonicalRrset } from '../../wire/dnssec/canonical-rrset.ts';
+import { makeNsecData } from '../../wire/dnssec/nsec-data.ts';
+import type { SignatureTerms, SigningKey } from '../../wire/dnssec/signing-key.ts';
+import type { ResourceRecord } from '../../wire/record.ts';
+import { CLASS, RRTYPE } from '../../wire/types.ts';
+import { relativeName } from '../zone-file/canonical-key.ts';
+import type { KeptRecord, ZoneContents } from '../zone-file/zone-contents.ts';
+
+/** Made anew, whatever the file says. */
+const MADE_HERE: ReadonlySet<number> = new Set<number>([
+  RRTYPE.DNSKEY, RRTYPE.CDS, RRTYPE.CDNSKEY, RRTYPE.RRSIG, RRTYPE.NSEC, RRTYPE.NSEC3, RRTYPE.NSEC3PARAM,
+]); // biome-ignore format: a list
+/** Offsets of serial and minimum from the end of SOA data (RFC 1035 section 3.3.13). */
+const SERIAL_FROM_END = 20;
+const MINIMUM_FROM_END = 4;
+const DIGEST_SHA256 = 2;
+
+export type SigningTerms = Pick<SignatureTerms, 'inceptionSeconds' | 'expirationSeconds'> & { readonly serial: number };
+
+type Rrset = { readonly type: number; ttlSeconds: number; readonly rdatas: Uint8Array[] };
+
+/** How far the zone is authoritative for a name. Names below a cut or a DNAME have no signatures. */
+const STANDING = { OWN: 0, CUT: 1, BELOW: 2 } as const;
+type Standing = (typeof STANDING)[keyof typeof STANDING];
+
+/**
+ * All records of the signed zone, the SOA record and its signatures first. One name at a time is signed between two records that
+ * are yielded, so the caller can let other work run.
+ *
+ * @param names keys of `contents` in canonical order
+ */
+export function* signZone(
+  contents: ZoneContents,
+  names: readonly string[],
+  keys: readonly SigningKey[],
+  terms: SigningTerms,
+): Generator<ResourceRecord> {
+  const { origin } = contents;
+  const apex = apexRrsets(contents, keys, terms.serial);
+  const soa = apex[0]!;
+  const standings = new Map<string, Standing>(findStandings(contents, names));
+  const chain = names.filter((key) => standings.get(key) !== STANDING.BELOW && hasRecords(contents, key, apex));
+  const minimum = new DataView(soa.rdatas[0]!.buffer, soa.rdatas[0]!.byteOffset).getUint32(
+    soa.rdatas[0]!.length - MINIMUM_FROM_END,
+  );
+  const nsecTtlSeconds = Math.min(soa.ttlSeconds, minimum);
+  let position = 0;
+  for (const key of names) {
+    const owner = absoluteName(key, origin);
+    const rrsets = key === '' ? apex : makeRrsets(contents.records(key));
+    const standing = standings.get(key)!;
+    if (chain[position] === key) {
+      const next = absoluteName(chain[++position % chain.length]!, origin);
+      const types = [...rrsets.map(({ type }) => type), RRTYPE.RRSIG, RRTYPE.NSEC].filter(
+        (type) => standing === STANDING.OWN || PROVED_AT_CUT.has(type),
+      );
+      rrsets.push({ type: RRTYPE.NSEC, ttlSeconds: nsecTtlSeconds, rdatas: [makeNsecData(next, types)] });
+    }
+    for (const rrset of rrsets) {
+      yield* makeRecords(owner, rrset.type, rrset.ttlSeconds, rrset.rdatas);
+      if (standing === STANDING.BELOW || (standing === STANDING.CUT && !SIGNED_AT_CUT.has(rrset.type))) continue;
+      const canonical = makeCanonicalRrset(
+        owner,
+        rrset.type,
+        rrset.rdatas.map((rdata) => rdata.slice()),
+      );
+      const signatures = keys.map((signing) =>
+        signing.sign(canonical, { ...terms, signer: origin, originalTtlSeconds: rrset.ttlSeconds }),
+      );
+      yield* makeRecords(owner, RRTYPE.RRSIG, rrset.ttlSeconds, signatures);
+    }
+  }
+}
+
+/** At a cut the zone is authoritative for these alone; its NS records are seen but not signed (RFC 4035 section 2.2). */
+const SIGNED_AT_CUT: ReadonlySet<number> = new Set<number>([RRTYPE.DS, RRTYPE.NSEC]);
+const PROVED_AT_CUT: ReadonlySet<number> = new Set<number>([RRTYPE.NS, RRTYPE.DS, RRTYPE.RRSIG, RRTYPE.NSEC]);
+
+function* makeRecords(
+  name: Uint8Array,
+  type: number,
+  ttlSeconds: number,
+  rdatas: readonly Uint8Array[],
+): Generator<ResourceRecord> {
+  for (const rdata of rdatas) yield { name, type, class: CLASS.IN, ttlSeconds, rdata };
+}
+
+function* findStandings(contents: ZoneContents, names: readonly string[]): Generator<[string, Standing]> {
+  let above: string | undefined;
+  for (const key of names) {
+    if (above !== undefined && key.startsWith(above)) {
+      yield [key, STANDING.BELOW];
+      continue;
+    }
+    const records = contents.records(key);
+    const isCut = key !== '' && records.some(({ type }) => type === RRTYPE.NS);
+    above = isCut || records.some(({ type }) => type === RRTYPE.DNAME) ? key : undefined;
+    if (above === '') above = undefined;
+    yield [key, isCut ? STANDING.CUT : STANDING.OWN];
+  }
+}
+
+function hasRecords(contents: ZoneContents, key: string, apex: readonly Rrset[]): boolean {
+  return key === '' ? apex.length > 0 : contents.records(key).some(({ type }) => !MADE_HERE.has(type));
+}
+
+/** The apex's own records, its SOA first, and those that come with the keys. */
+function apexRrsets(contents: ZoneContents, keys: readonly SigningKey[], serial: number): Rrset[] {
+  const rrsets = makeRrsets(contents.records(''));
+  const soa = rrsets.find(({ type }) => type === RRTYPE.SOA)!;
+  const rdata = soa.rdatas.at(-1)!.slice();
+  new DataView(rdata.buffer, rdata.byteOffset).setUint32(rdata.length - SERIAL_FROM_END, serial);
+  const { ttlSeconds } = soa;
+  const dnskeys = keys.map(({ dnskey }) => dnskey);
+  return [
+    { type: RRTYPE.SOA, ttlSeconds, rdatas: [rdata] },
+    ...rrsets.filter(({ type }) => type !== RRTYPE.SOA),
+    { type: RRTYPE.DNSKEY, ttlSeconds, rdatas: dnskeys },
+    { type: RRTYPE.CDS, ttlSeconds, rdatas: keys.map((key) => makeCds(contents.origin, key)) },
+    { type: RRTYPE.CDNSKEY, ttlSeconds, rdatas: dnskeys },
+  ];
+}
+
+/** What the parent's DS record should be (RFC 7344 section 3.1, RFC 4034 section 5.1.4). */
+function makeCds(origin: Uint8Array, { dnskey, tag }: SigningKey): Uint8Array {
+  const digest = hash('sha256', Buffer.concat([origin, dnskey]), 'buffer');
+  return new Uint8Array(Buffer.concat([Buffer.of(tag >>> 8, tag & 255, dnskey[3]!, DIGEST_SHA256), digest]));
+}
+
+/** RRsets of a name, without what is made here; the records of one have its lowest TTL (RFC 2181 section 5.2). */
+function makeRrsets(records: readonly KeptRecord[]): Rrset[] {
+  const rrsets = new Map<number, Rrset>();
+  for (const { type, ttlSeconds, bytes, at, length } of records) {
+    if (MADE_HERE.has(type)) continue;
+    const rdata = bytes.slice(at, at + length);
+    const known = rrsets.get(type);
+    if (known === undefined) rrsets.set(type, { type, ttlSeconds, rdatas: [rdata] });
+    else {
+      known.ttlSeconds = Math.min(known.ttlSeconds, ttlSeconds);
+      if (!known.rdatas.some((other) => Buffer.compare(other, rdata) === 0)) known.rdatas.push(rdata);
+    }
+  }
+  return [...rrsets.values()];
+}
+
+function absoluteName(key: string, origin: Uint8Array): Uint8Array {
+  const relative = relativeName(key);
+  const name = new Uint8Array(relative.length + origin.length);
+  name.set(relative);
+  name.set(origin, relative.length);
+  return name;
+}
