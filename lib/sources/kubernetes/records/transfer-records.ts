@@ -12,7 +12,7 @@ import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Port } from '../objects/interned.ts';
 import type { Service } from '../objects/service.ts';
 import { ByteList } from './byte-list.ts';
-import { NO_PORT } from './name-answer.ts';
+import { NO_PORT, PSEUDO_PORTS } from './name-answer.ts';
 import { endpointLabels, portLabels, type RecordOptions } from './labels.ts';
 import { toBytes } from './relative-name.ts';
 
@@ -89,7 +89,7 @@ export function externalTransferRrset(
 ): RrsetData | undefined {
   const list = new TransferList();
   const addresses = service.externalAddresses.filter((text) => parseIpAddress(text) !== undefined);
-  if (service.externalAddresses.length === 0) addEndpoints(list, slices, options);
+  if (service.externalAddresses.length === 0) addExternalEndpoints(list, slices, options);
   else if (addresses.length > 0) addAddresses(list, addresses, service.ports);
   else addHost(list, service);
   return list.take();
@@ -124,6 +124,46 @@ function addEndpoints(list: TransferList, slices: readonly EndpointSlice[], opti
       for (const port of slice.ports) {
         if (port.name !== '') list.addService(portLabels(port), weight, port.port, labels);
       }
+    }
+  }
+}
+
+/** Endpoints outside of the cluster's own zones: what queries for the Service, its ports and its endpoints answer. */
+function addExternalEndpoints(list: TransferList, slices: readonly EndpointSlice[], options: RecordOptions): void {
+  const entries = new Map<string, number>();
+  const count = (name: string): void => void entries.set(name, (entries.get(name) ?? 0) + 1);
+  forEachEntry(slices, options, (labels, _address, port) => {
+    count('');
+    count(labels);
+    if (port.name !== '') count(portLabels(port));
+  });
+  const seen = new Set<string>();
+  const isNew = (...parts: readonly (string | number)[]): boolean => {
+    const key = parts.join('\0');
+    return seen.size < seen.add(key).size;
+  };
+  const weight = (name: string): number => Math.max(1, Math.floor(FULL_WEIGHT / entries.get(name)!));
+  forEachEntry(slices, options, (labels, address, port) => {
+    for (const owner of ['', labels]) {
+      if (isNew(owner, address)) list.addAddress(owner, address);
+      if (isNew(owner, labels, port.port)) list.addService(owner, weight(owner), port.port, labels);
+    }
+    const owner = port.name === '' ? '' : portLabels(port);
+    if (owner !== '' && isNew(owner, labels, port.port)) list.addService(owner, weight(owner), port.port, labels);
+  });
+}
+
+function forEachEntry(
+  slices: readonly EndpointSlice[],
+  options: RecordOptions,
+  visit: (labels: string, address: string, port: Port) => void,
+): void {
+  for (const slice of slices) {
+    if (slice.addressType === 'FQDN') continue;
+    for (let i = 0; i < slice.readyCount; i++) {
+      const labels = endpointLabels(slice, i, options);
+      for (const port of slice.ports.length === 0 ? PSEUDO_PORTS : slice.ports)
+        visit(labels, slice.addresses[i]!, port);
     }
   }
 }

@@ -1,12 +1,16 @@
 // Names for the external addresses of Services.
 import test from 'ava';
+import { Answer } from '../../../../lib/chain/answer.ts';
+import { finish } from '../../../../lib/chain/finish.ts';
 import { Outcome } from '../../../../lib/chain/outcome.ts';
 import type { Env, Handler } from '../../../../lib/chain/plugin.ts';
+import { TRANSFER } from '../../../../lib/chain/zone-transfer.ts';
 import { createK8sExternalHandler } from '../../../../lib/plugins/k8s_external/handler.ts';
 import type { ExternalOptions } from '../../../../lib/plugins/k8s_external/setup.ts';
 import { SECTION } from '../../../../lib/wire/record-index.ts';
 import { RCODE, RRTYPE } from '../../../../lib/wire/types.ts';
-import { namespace, type RawObject, service, slice, TestCluster } from '../kubernetes/cluster-harness.ts';
+import { decodeMessage } from '../../wire-text.ts';
+import { makeQuery, namespace, type RawObject, service, slice, TestCluster } from '../kubernetes/cluster-harness.ts';
 
 const HTTP = { name: 'http', port: 80, protocol: 'TCP' };
 const OPTIONS: ExternalOptions = {
@@ -27,7 +31,7 @@ const balanced = (name: string, ...ingress: { ip?: string; hostname?: string }[]
 });
 
 function shop(localAddresses: string[] = ['10.9.9.9']): TestCluster {
-  const cluster = new TestCluster({}, {}, localAddresses, ['external']).apply(
+  const cluster = new TestCluster({ transfer: true }, {}, localAddresses, ['external']).apply(
     namespace('shop'),
     service('shop', 'ext', {
       clusterIP: '10.96.0.2',
@@ -156,6 +160,48 @@ test('k8s_external: before the first complete view nothing is denied', async (t)
   t.is(await cluster.short('ext.shop.example.org', 'A', handlerOf(cluster)), 'SERVFAIL');
   cluster.view.serveIncomplete();
   t.is(await cluster.short('ext.shop.example.org', 'A', handlerOf(cluster)), 'SERVFAIL');
+});
+
+test('k8s_external: a transfer lists what queries answer, each record once', async (t) => {
+  const cluster = shop([]);
+  const query = makeQuery('example.org', 'AXFR');
+  const listed = async (headless: boolean): Promise<string[]> => {
+    handlerOf(cluster, { headless });
+    const transfer = cluster.offers.transferers.at(-1)!.open(query)!;
+    while (!transfer.prepare!());
+    const answer = new Answer();
+    answer.begin(query);
+    t.is(transfer.addRecords(answer, 65_000), TRANSFER.DONE);
+    const length = finish(query, answer);
+    return [...decodeMessage(answer.bytes.slice(answer.base, answer.base + length)).answer].slice(2, -1);
+  };
+  const plainly = await listed(false);
+  t.deepEqual(plainly, [
+    'cloud.shop.example.org. 30 IN CNAME lb.cloud.test.',
+    '_http._tcp.cloud.shop.example.org. 30 IN SRV 0 100 80 lb.cloud.test.',
+    'ext.shop.example.org. 30 IN A 192.0.2.1',
+    'ext.shop.example.org. 30 IN AAAA 2001:db8::1',
+    'ext.shop.example.org. 30 IN SRV 0 100 80 ext.shop.example.org.',
+    '_http._tcp.ext.shop.example.org. 30 IN SRV 0 100 80 ext.shop.example.org.',
+    'ext.shop.example.org. 30 IN SRV 0 100 53 ext.shop.example.org.',
+    'lb.shop.example.org. 30 IN A 192.0.2.7',
+    'lb.shop.example.org. 30 IN SRV 0 100 80 lb.shop.example.org.',
+    '_http._tcp.lb.shop.example.org. 30 IN SRV 0 100 80 lb.shop.example.org.',
+    'same.shop.example.org. 30 IN A 192.0.2.1',
+  ]);
+  const more = (await listed(true)).filter((record) => !plainly.includes(record));
+  t.deepEqual(more, [
+    'db.shop.example.org. 30 IN A 10.1.0.1',
+    'db.shop.example.org. 30 IN SRV 0 50 80 db-0.db.shop.example.org.',
+    'db-0.db.shop.example.org. 30 IN A 10.1.0.1',
+    'db-0.db.shop.example.org. 30 IN SRV 0 100 80 db-0.db.shop.example.org.',
+    '_http._tcp.db.shop.example.org. 30 IN SRV 0 50 80 db-0.db.shop.example.org.',
+    'db.shop.example.org. 30 IN A 10.1.0.2',
+    'db.shop.example.org. 30 IN SRV 0 50 80 10-1-0-2.db.shop.example.org.',
+    '10-1-0-2.db.shop.example.org. 30 IN A 10.1.0.2',
+    '10-1-0-2.db.shop.example.org. 30 IN SRV 0 100 80 10-1-0-2.db.shop.example.org.',
+    '_http._tcp.db.shop.example.org. 30 IN SRV 0 50 80 10-1-0-2.db.shop.example.org.',
+  ]);
 });
 
 test('k8s_external: the serial moves with what can be asked for, names go with their Service', async (t) => {
