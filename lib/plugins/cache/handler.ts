@@ -7,7 +7,8 @@ import { Outcome, type Result, isWaiting } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
-import { EDE, RCODE } from '../../wire/types.ts';
+import { OPTION_HEADER_LENGTH, findOption, optionLength } from '../../wire/edns.ts';
+import { EDE, EDNS_OPTION, RCODE } from '../../wire/types.ts';
 import { CacheTable, STORED, type StoredAnswer, hashKey } from './cache-table.ts';
 import { KIND, type Kind, classify, isAnswering } from './classify.ts';
 import type { CacheCells } from './metrics.ts';
@@ -169,13 +170,14 @@ class Cache {
 
   /** Gives all records of the answer one TTL and stores it when its kind may be. */
   #keep(query: Query, answer: Answer, hash: number, keepHits: boolean): void {
+    const isTailored = answer.options.length !== 0 && isForSubnet(answer.options);
     dropHopByHop(answer);
     const live = answer.live;
     const kind = live ? kindOfLive(answer) : classify(query, answer, this.#env.clock.nowMs() / 1000);
     const isDenial = kind === KIND.DENIAL || kind === KIND.SERVFAIL;
     const ttlSeconds = this.#ttlOf(kind, answer);
     for (let i = 0; i < answer.records.count; i++) answer.setTtl(i, ttlSeconds);
-    if (live || kind >= KIND.UNCACHED || answer.truncated || ttlSeconds <= 0 || this.#closed) return;
+    if (live || isTailored || kind >= KIND.UNCACHED || answer.truncated || ttlSeconds <= 0 || this.#closed) return;
     const number: TableNumber = isDenial ? DENIAL : SUCCESS;
     if (this.#disabled[number].match(query) !== -1) return;
     this.#store(query, answer, hash, number, ttlSeconds, keepHits);
@@ -327,6 +329,14 @@ class Cache {
 function isFailure(rcode: number): boolean {
   return rcode === RCODE.SERVFAIL || rcode === RCODE.NOTIMP;
 }
+
+/** Whether the answer holds for the network that the client named, not for everybody (RFC 7871 section 7.3.1). */
+function isForSubnet(options: Uint8Array): boolean {
+  const at = findOption(options, 0, options.length, EDNS_OPTION.CLIENT_SUBNET);
+  return at !== -1 && optionLength(options, at) >= 4 && options[at + OPTION_HEADER_LENGTH + SCOPE_AT] !== 0;
+}
+/** Family, source prefix length, scope prefix length. */
+const SCOPE_AT = 3;
 
 /** OPT and its options are between two neighbours only (RFC 6891 section 6.1.1): none of the upstream's goes on. */
 function dropHopByHop(answer: Answer): void {

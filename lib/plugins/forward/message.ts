@@ -1,7 +1,8 @@
 // lib/plugins/forward/message.ts — worker. The query as it is sent to an upstream: the client's message, as the chain changed it.
 import type { Query } from '../../chain/query.ts';
+import { nextOption, optionCode } from '../../wire/edns.ts';
 import { nameLength } from '../../wire/name.ts';
-import { RRTYPE } from '../../wire/types.ts';
+import { EDNS_OPTION, RRTYPE } from '../../wire/types.ts';
 
 const HEADER_LENGTH = 12;
 const OPT_LENGTH = 11;
@@ -14,12 +15,40 @@ export function buildMessage(query: Query): Uint8Array {
   message[0] = 0;
   message[1] = 0;
   if (query.authenticData) message[3]! |= AD;
-  if (query.renamed) return message;
+  if (query.renamed) return dropHopOptions(query, message);
   const typeAt = query.questionEnd - 4;
   message[typeAt] = query.qtype >>> 8;
   message[typeAt + 1] = query.qtype;
   if (query.hasEdns) writeOptFields(query, message, query.optionsAt - OPT_LENGTH);
-  return message;
+  return dropHopOptions(query, message);
+}
+
+/**
+ * Takes out the options that are between the client and this server: a cookie would tell the upstream who asks
+ * (RFC 7873 section 6), keepalive and padding are about the client's own connection (RFC 7828, RFC 7830).
+ */
+function dropHopOptions(query: Query, message: Uint8Array): Uint8Array {
+  if (!query.hasEdns || query.optionsLength === 0) return message;
+  const optionsAt = query.renamed ? message.length - query.optionsLength : query.optionsAt;
+  const end = optionsAt + query.optionsLength;
+  let to = optionsAt;
+  for (let at = optionsAt; at < end; ) {
+    const next = nextOption(message, at);
+    if (!isHopOption(optionCode(message, at))) {
+      message.copyWithin(to, at, next);
+      to += next - at;
+    }
+    at = next;
+  }
+  if (to === end) return message;
+  message.copyWithin(to, end);
+  message[optionsAt - 2] = (to - optionsAt) >>> 8;
+  message[optionsAt - 1] = to - optionsAt;
+  return message.subarray(0, message.length - (end - to));
+}
+
+function isHopOption(code: number): boolean {
+  return code === EDNS_OPTION.COOKIE || code === EDNS_OPTION.TCP_KEEPALIVE || code === EDNS_OPTION.PADDING;
 }
 
 /** Size and DO of the OPT record at `at`: plugins may have changed them. */

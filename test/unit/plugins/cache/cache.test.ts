@@ -316,6 +316,22 @@ test('EDNS options of the upstream reach no client', async (t) => {
   }
 });
 
+test('an answer for one client network is passed on and not kept, one for all networks is (RFC 7871)', async (t) => {
+  for (const [scope, kept] of [
+    [24, false],
+    [0, true],
+  ] as const) {
+    const subnet = { code: 8, data: Buffer.from([0, 1, 24, scope, 10, 1, 2]) };
+    const rig = makeRig('cache', () => ({
+      answers: [a('x.test', 60)],
+      additionals: [{ type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [subnet] } as never],
+    }));
+    await rig.query('x.test', { edns: true });
+    t.deepEqual(format((await rig.query('x.test', { edns: true })).packet.answers), ['x.test 60 A 10.0.0.1']);
+    t.is(rig.upstream, kept ? 1 : 2, `scope ${scope}`);
+  }
+});
+
 test('prefetch: a popular entry near its end is refreshed behind the answer, an unpopular one is not', async (t) => {
   const rig = makeRig('cache {\n success 1000 3600 0\n prefetch 2 10s 50%\n}', () => ({ answers: [a('hot.test', 6)] }));
   await rig.query('hot.test');
