@@ -288,7 +288,7 @@ export class KubernetesHandler {
     }
     const size = this.#podAddressSize(query, addressLabel, relativeLength);
     if (size === 0) return this.#missing(query, answer, zoneLabel);
-    if (query.qtype === RRTYPE.SRV) return this.#podService(query, answer, size);
+    if (query.qtype === RRTYPE.SRV) return this.#podService(query, answer, addressLabel, size);
     if (query.qtype !== (size === 4 ? RRTYPE.A : RRTYPE.AAAA)) return this.#noData(query, answer, zoneLabel);
     answer.addAddresses(this.#ttlSeconds, size, this.#podAddress, 0, 1);
     return Outcome.ANSWERED;
@@ -318,16 +318,17 @@ export class KubernetesHandler {
   }
 
   /** A Pod's SRV names itself with port 0, as CoreDNS answers. */
-  #podService(query: Query, answer: Answer, size: number): Outcome {
+  #podService(query: Query, answer: Answer, label: number, size: number): Outcome {
     if (!answer.beginRecordAt(SECTION.ANSWER, 12, RRTYPE.SRV, this.#ttlSeconds)) return Outcome.ANSWERED;
     answer.putShort(0);
     answer.putShort(100);
     answer.putShort(0);
-    answer.writePlainName(query.rawName);
+    answer.writePlainName(query.rawName, query.labelAt[label]!);
     answer.endRecord();
     const type = size === 4 ? RRTYPE.A : RRTYPE.AAAA;
-    const length = query.nameLength;
-    answer.addAddressAt(SECTION.ADDITIONAL, 12, length, type, this.#ttlSeconds, this.#podAddress, 0, size);
+    const at = query.labelAt[label]!;
+    const length = query.nameLength - at;
+    answer.addAddressAt(SECTION.ADDITIONAL, 12 + at, length, type, this.#ttlSeconds, this.#podAddress, 0, size);
     return Outcome.ANSWERED;
   }
 

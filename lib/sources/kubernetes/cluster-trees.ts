@@ -11,7 +11,7 @@ import type { Service } from './objects/service.ts';
 import type { ServiceImport } from './objects/service-import.ts';
 import { ClusterView, type ViewEnv, type ViewOptions } from './records/cluster-view.ts';
 import { PodClients } from './records/pod-clients.ts';
-import { clusterShape, EXTERNAL_SHAPE, IMPORT_SHAPE } from './records/tree-shape.ts';
+import { clusterShape, EXTERNAL_SHAPE, importShape } from './records/tree-shape.ts';
 
 /** What of the options decides which trees there are and what is in them. */
 export type TreeOptions = Pick<
@@ -71,7 +71,7 @@ export class ClusterTrees {
       trees.imports === undefined
         ? undefined
         : open(
-            { ...base, shape: IMPORT_SHAPE, endpoints: true, clusterLabels: true },
+            { ...base, shape: importShape(pods !== 'disabled'), endpoints: true, clusterLabels: true },
             { ...quiet, tree: trees.imports },
           );
     const clients = trees.clients === undefined ? undefined : new PodClients(env.writer, trees.clients);

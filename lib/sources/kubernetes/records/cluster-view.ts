@@ -18,7 +18,7 @@ import { PodNames } from './pod-names.ts';
 import { Pointers } from './pointers.ts';
 import { serviceName, toBytes, wireLabel, wireLabels } from './relative-name.ts';
 import { endpointName, type RecordOptions } from './labels.ts';
-import { EXTERNAL_SHAPE, IMPORT_SHAPE, type TreeShape } from './tree-shape.ts';
+import type { TreeShape } from './tree-shape.ts';
 
 export type ViewOptions = RecordOptions & {
   readonly shape: TreeShape;
@@ -192,7 +192,7 @@ export class ClusterView {
 
   #changeServicePointers(now: Service | undefined, before: Service | undefined): void {
     const { namespace, name } = (now ?? before)!;
-    const isExternal = this.#options.shape === EXTERNAL_SHAPE;
+    const isExternal = this.#options.shape.kind === 'external';
     // Of external addresses every Service is named, not the first alone.
     const kind = isExternal ? PTR_KIND.ENDPOINT : PTR_KIND.SERVICE;
     const target = isExternal ? externalName(namespace, name) : serviceName(namespace, name);
@@ -215,11 +215,11 @@ export class ClusterView {
 
   /** As in CoreDNS every event moves the serial of the cluster's own zones, that of others only one that changes an answer. */
   #noteEvent(): void {
-    if (this.#options.shape !== EXTERNAL_SHAPE) this.#serialMoves = true;
+    if (this.#options.shape.kind !== 'external') this.#serialMoves = true;
   }
 
   #isOfUse(slice: EndpointSlice | undefined): boolean {
-    return slice !== undefined && (this.#options.shape !== IMPORT_SHAPE || slice.importName !== '');
+    return slice !== undefined && (this.#options.shape.kind !== 'imports' || slice.importName !== '');
   }
 
   #forgetSlice(slice: EndpointSlice, successor: EndpointSlice | undefined): void {
@@ -262,7 +262,7 @@ export class ClusterView {
 
   #hasEndpointPointers(slice: EndpointSlice): boolean {
     const { reverse, shape } = this.#options;
-    return reverse && shape !== EXTERNAL_SHAPE && slice.service !== '' && this.#isExposed(slice.namespace);
+    return reverse && shape.kind !== 'external' && slice.service !== '' && this.#isExposed(slice.namespace);
   }
 
   #forEachPointer(slice: EndpointSlice, visit: (address: string, target: string) => void): void {

@@ -13,6 +13,7 @@ import type { RecordOptions } from './labels.ts';
 import { serviceRecords } from './service-records.ts';
 
 export type TreeShape = {
+  readonly kind: 'cluster' | 'imports' | 'external';
   /** What the Services of this tree are in the API, for the log. */
   readonly services: string;
   /** Names that are there without any object. */
@@ -41,6 +42,7 @@ const EMPTY: Contents = { flags: 0, rrsets: [] };
 /** The cluster's own zones. `pods`: the tree of Pods is served. */
 export function clusterShape(pods: boolean): TreeShape {
   return {
+    kind: 'cluster',
     services: 'services',
     fixedNames: ['', SVC_LABEL, POD_LABEL],
     namespaceTails: pods ? [SVC_LABEL, POD_LABEL] : [SVC_LABEL],
@@ -54,20 +56,24 @@ export function clusterShape(pods: boolean): TreeShape {
 }
 
 /** Clusterset zones: imports in place of Services. Pods and name servers are those of the cluster's own tree. */
-export const IMPORT_SHAPE: TreeShape = {
-  services: 'serviceimports',
-  fixedNames: ['', SVC_LABEL],
-  namespaceTails: [SVC_LABEL],
-  serviceOf: (slice) => slice.importName,
-  records: serviceRecords,
-  nameServers: () => [],
-};
+export function importShape(pods: boolean): TreeShape {
+  return {
+    kind: 'imports',
+    services: 'serviceimports',
+    fixedNames: ['', SVC_LABEL],
+    namespaceTails: pods ? [SVC_LABEL, POD_LABEL] : [SVC_LABEL],
+    serviceOf: (slice) => slice.importName,
+    records: serviceRecords,
+    nameServers: () => [],
+  };
+}
 
 /** Name of the entry with the name servers' addresses where headless Services count; no namespace can be called so. */
 export const HEADLESS_NAME_SERVERS: string = wireLabel('_headless');
 
 /** Zones for use outside of the cluster: addresses of load balancers and the like. */
 export const EXTERNAL_SHAPE: TreeShape = {
+  kind: 'external',
   services: 'services',
   fixedNames: [''],
   namespaceTails: [''],

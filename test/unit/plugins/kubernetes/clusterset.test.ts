@@ -73,6 +73,9 @@ const CASES = [
   ['ns.dns.clusterset.local', 'A', '10.9.9.9'],
   ['dns-version.clusterset.local', 'TXT', '"1.1.0"'],
   ['10-1-2-3.shop.pod.clusterset.local', 'A', '10.1.2.3'],
+  ['x.10-1-2-3.shop.pod.clusterset.local', 'SRV', '0 100 0 10-1-2-3.shop.pod.clusterset.local.'],
+  ['shop.pod.clusterset.local', 'A', 'NODATA'],
+  ['hidden.pod.clusterset.local', 'A', 'NXDOMAIN'],
   ['20.0.42.10.in-addr.arpa', 'PTR', 'NXDOMAIN'],
 ] as const;
 for (const [name, type, expected] of CASES) {
