@@ -286,6 +286,13 @@ export class Forwarder {
       return this.#moveOn(flight, nameserver, `${what} from ${nameserver.options.to}`);
     }
     const { rcode } = reader.info;
+    if (reader.strays > 0) {
+      this.#env.cells[this.#cells.strays]! += reader.strays;
+      // Nothing is left of it, and "no data" is not what it said.
+      if (reader.answers === 0 && rcode === RCODE.NOERROR) {
+        return this.#moveOn(flight, nameserver, `reply about other names from ${nameserver.options.to}`);
+      }
+    }
     this.#countReply(nameserver, rcode, tookMs);
     if (reader.isTruncated && this.#wantsTcp(flight, transport)) return this.#ask(flight, nameserver, 'tcp');
     const isFailure = this.#isFailure(rcode);

@@ -35,6 +35,7 @@ export type ForwardCells = {
   readonly hedgesWon: number;
   readonly hedgesSpared: number;
   readonly failovers: number;
+  readonly strays: number;
   /** Indexed by REFUSAL. */
   readonly refused: readonly number[];
 };
@@ -73,6 +74,10 @@ export function declareForwardMetrics(metrics: MetricRegistry): ForwardCells {
     failovers: metrics.counter(
       'clusterdns_forward_failovers_total',
       'Upstreams asked because another failed or went silent.',
+    ),
+    strays: metrics.counter(
+      'clusterdns_forward_strays_total',
+      'Records of replies left out because they are about other names than the one asked for.',
     ),
     refused: REFUSAL_REASONS.map((reason) =>
       metrics.counter('clusterdns_forward_refused_total', 'Queries refused instead of forwarded.', { reason }),

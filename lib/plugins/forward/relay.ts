@@ -7,6 +7,7 @@ import { LOWER, readName } from '../../wire/name.ts';
 import { LAYOUT } from '../../wire/rdata/codec.ts';
 import { findLayout } from '../../wire/rdata/registry.ts';
 import { RecordIndex } from '../../wire/record-index.ts';
+import { markStrays } from './answer-chain.ts';
 import { EDE, EDNS_OPTION, RRTYPE } from '../../wire/types.ts';
 
 const FLAG = { AA: 0x400, TC: 0x200, RA: 0x80, AD: 0x20 } as const;
@@ -32,6 +33,9 @@ export class ReplyReader {
   readonly #index = new RecordIndex();
   readonly #scratch = new Uint8Array(256);
   #bytes: Uint8Array = NO_OPTIONS;
+  #isStray = new Uint8Array(64);
+  /** Records of the answer section that have nothing to do with the question; `relay` leaves them out. */
+  strays = 0;
 
   /** Checks the reply to `query`; `info` and `relay` are about it from now on. */
   read(query: Query, bytes: Uint8Array, length: number): number {
@@ -40,7 +44,16 @@ export class ReplyReader {
     if (result === INDEXED.FORMERR) return REPLY.MALFORMED;
     if (result === INDEXED.TRUNCATED && this.info.questionCount === 0) return REPLY.MALFORMED;
     if (!this.#isAbout(query)) return REPLY.MISMATCH;
+    this.#findStrays(query.qtype);
     return result === INDEXED.TRUNCATED ? REPLY.CUT : REPLY.OK;
+  }
+
+  #findStrays(qtype: number): void {
+    const { count } = this.#index;
+    this.strays = 0;
+    if (count === 0 || qtype === RRTYPE.AXFR || qtype === RRTYPE.IXFR) return;
+    if (this.#isStray.length < count) this.#isStray = new Uint8Array(2 * count);
+    this.strays = markStrays(this.#bytes, this.info.qnameAt, this.#index, this.#isStray);
   }
 
   #isAbout(query: Query): boolean {
@@ -67,7 +80,7 @@ export class ReplyReader {
   }
 
   get answers(): number {
-    return this.#index.counts[0]!;
+    return this.#index.counts[0]! - this.strays;
   }
 
   /** Makes `answer` what the upstream said. */
@@ -75,7 +88,7 @@ export class ReplyReader {
     const { info } = this;
     answer.reset();
     const isFit = !query.renamed && answer.questionEnd === info.questionEnd;
-    if (!isFit || this.#isOptInside() || this.#isWordy()) this.#writeAnew(answer);
+    if (!isFit || this.strays > 0 || this.#isOptInside() || this.#isWordy()) this.#writeAnew(answer);
     else answer.copyBody(this.#bytes, 0, this.#index, this.#savedBytes());
     answer.rcode = info.rcode;
     answer.authoritative = (info.flags & FLAG.AA) !== 0;
@@ -160,6 +173,7 @@ export class ReplyReader {
   #writeAnew(answer: Answer): void {
     const index = this.#index;
     for (let i = 0; i < index.count; i++) {
+      if (this.strays > 0 && this.#isStray[i] === 1) continue;
       const owner = this.#name(index.ownerAt(i));
       const ttlAt = index.ttlAt(i);
       if (!answer.beginRecord(index.section(i), owner, 0, index.type(i), readLong(this.#bytes, ttlAt))) return;

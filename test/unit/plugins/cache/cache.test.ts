@@ -178,7 +178,6 @@ const KEPT = [
     'A',
     false,
   ],
-  ['address of another name', { answers: [a('other.test', 60)] }, 'A', false],
   [
     'NXDOMAIN behind a CNAME',
     { rcode: 3, answers: [{ type: 'CNAME', name: 'x.test', ttl: 60, data: 'y.test' }], authorities: [SOA] },
