@@ -111,6 +111,7 @@ export class ClusterView {
   serveIncomplete(): void {
     const { writer, tree } = this.#env;
     if (writer.reader.state(tree) === TREE_STATE.NOT_SYNCED) writer.setState(tree, TREE_STATE.INCOMPLETE);
+    this.#scheduleFlush();
   }
 
   /** What has come so far is a saved view: it is served when all its names are made, until the cluster's own is complete. */
@@ -327,7 +328,8 @@ export class ClusterView {
   #flush(): void {
     this.#flushing = false;
     if (this.#stopped) return;
-    let left = FLUSH_SLICE;
+    const waits = this.#waitsForSlices();
+    let left = waits ? 0 : FLUSH_SLICE;
     for (const [key, dirty] of this.#dirty) {
       if (left-- === 0) break;
       this.#dirty.delete(key);
@@ -336,8 +338,15 @@ export class ClusterView {
     if (this.#dirty.size === 0 && this.#nameServersDirty) this.#remakeNameServers();
     if (this.#serialMoves) this.#moveSerial();
     const more = this.#env.writer.commit();
-    if (this.#dirty.size > 0 || more) this.#scheduleFlush();
+    if ((this.#dirty.size > 0 && !waits) || more) this.#scheduleFlush();
     else this.#settleState();
+  }
+
+  /** Before the first view is complete nothing is answered: a Service made together with its slices is made once. */
+  #waitsForSlices(): boolean {
+    const { writer, tree } = this.#env;
+    if (this.#isSaved || !this.#unsynced.has('endpointslices')) return false;
+    return writer.reader.state(tree) === TREE_STATE.NOT_SYNCED;
   }
 
   #remake(key: string, dirty: Dirty): void {
