@@ -45,8 +45,8 @@ export class KubernetesHandler {
   readonly #env: Env;
   /** Tree of the cluster's own zones. */
   readonly #ownTree: number;
-  /** Tree of each zone. */
-  readonly #trees: readonly number[];
+  /** Tree of each zone, where they differ. */
+  readonly #trees: readonly number[] | undefined;
   /** Tree of the zone that is being served. */
   #tree: number;
   readonly #zonal: boolean;
@@ -68,7 +68,9 @@ export class KubernetesHandler {
     this.#env = env;
     this.#ownTree = options.tree;
     this.#tree = options.tree;
-    this.#trees = options.zones.map(({ isMulticluster }) => (isMulticluster ? options.trees.imports! : options.tree));
+    this.#trees = options.zones.some(({ isMulticluster }) => isMulticluster)
+      ? options.zones.map(({ isMulticluster }) => (isMulticluster ? options.trees.imports! : options.tree))
+      : undefined;
     this.#zonal = options.zonal;
     this.#ttlSeconds = options.ttlSeconds;
     this.#pods = options.pods;
@@ -102,7 +104,7 @@ export class KubernetesHandler {
       answer.fail(RCODE.REFUSED);
       return Outcome.FAILED;
     }
-    this.#tree = this.#trees[zone]!;
+    if (this.#trees !== undefined) this.#tree = this.#trees[zone]!;
     answer.plugin = 'kubernetes';
     answer.live = true;
     answer.authoritative = true;
@@ -323,7 +325,7 @@ export class KubernetesHandler {
     answer.putShort(0);
     answer.putShort(100);
     answer.putShort(0);
-    answer.writePlainName(query.rawName, query.labelAt[label]!);
+    answer.writePlainName(query.rawName, query.labelAt[label]);
     answer.endRecord();
     const type = size === 4 ? RRTYPE.A : RRTYPE.AAAA;
     const at = query.labelAt[label]!;
