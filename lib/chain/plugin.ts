@@ -34,7 +34,7 @@ export type Service =
  * writes several: it feeds nothing itself, the other source's options name its number.
  */
 export type SourceSpec = {
-  readonly kind: 'kubernetes' | 'hosts' | 'tree' | 'file' | 'auto' | 'etcd' | 'sign';
+  readonly kind: 'kubernetes' | 'hosts' | 'tree' | 'file' | 'auto' | 'etcd' | 'sign' | 'secondary';
   readonly key: string;
   readonly options: unknown;
 };
@@ -155,6 +155,8 @@ export interface Env {
   onClose(run: () => void): void;
   /** Has the control thread write `[FATAL]` and the text (`plugin/NAME: ...`) and end the process with exit code 1. */
   fatal(text: string): void;
+  /** Tells the source that writes `tree` that its origin says `zone` has changed (text, absolute, lower case). */
+  notifySource(tree: number, zone: string): void;
   /** Index of this worker, from 0. */
   readonly worker: number;
 }

@@ -28,6 +28,8 @@ export type PoolOptions = {
   readonly onLost: (worker: number) => void;
   /** A plugin wants the process to end. */
   readonly onFatal: (message: string) => void;
+  /** A zone of the source that writes `tree` is said to have changed. */
+  readonly onNotified: (tree: number, zone: string) => void;
 };
 
 /** How often heartbeats are looked at, and how long one may stand still. */
@@ -208,6 +210,9 @@ export class WorkerPool {
       case 'fatal':
         this.#options.onFatal(message.message);
         break;
+      case 'notified':
+        this.#options.onNotified(message.tree, message.zone);
+        return;
       case 'log':
         this.#options.log[message.level](message.text);
         return;
@@ -219,7 +224,7 @@ export class WorkerPool {
     }
   }
 
-  #settle(slot: Slot, message: Exclude<FromWorker, { readonly type: 'fatal' | 'fault' | 'log' }>): void {
+  #settle(slot: Slot, message: Exclude<FromWorker, { readonly type: 'fatal' | 'fault' | 'log' | 'notified' }>): void {
     if (message.type === 'prepared') slot.prepared = message.generation;
     for (const { type, generation, settle } of slot.waiting) {
       if (message.type === 'stopped') {

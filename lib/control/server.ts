@@ -215,6 +215,7 @@ export class Server {
         control[this.#replacedWorkers]!++;
       },
       onFatal,
+      onNotified: (tree, zone) => this.#sources.notify(tree, zone),
     });
     this.#parts = { pool, cells, control };
     return this.#parts;

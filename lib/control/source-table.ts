@@ -99,6 +99,11 @@ export class SourceTable {
     return [...merged.values()];
   }
 
+  /** Tells the source that writes `tree`, if it is still one of these. */
+  notify(tree: number, zone: string): void {
+    for (const entry of this.#entries.values()) if (entry.tree === tree) entry.source?.notify?.(zone);
+  }
+
   /** Ends all sources; what they wrote stays, so that answers go on. */
   stopAll(): void {
     for (const { source } of this.#entries.values()) source?.stop();

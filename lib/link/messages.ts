@@ -33,5 +33,7 @@ export type FromWorker =
   | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
   /** A plugin asks the process to end with a message (`loop`). */
   | { readonly type: 'fatal'; readonly message: string }
+  /** Somebody outside says that a zone of the source that writes `tree` has changed (NOTIFY). */
+  | { readonly type: 'notified'; readonly tree: number; readonly zone: string }
   /** A fault that was caught and counted; control logs it once per place. */
   | { readonly type: 'fault'; readonly where: string; readonly message: string; readonly stack: string };

@@ -29,6 +29,7 @@ import { createErraticHandler } from './erratic/handler.ts';
 import { createTemplateHandler } from './template/handler.ts';
 import { createRewriteHandler } from './rewrite/handler.ts';
 import { createTsigHandler } from './tsig/handler.ts';
+import { createSecondaryHandler } from './secondary/handler.ts';
 import { createDnssecHandler } from './dnssec/handler.ts';
 import { createViewHandler } from './view/handler.ts';
 import { createEtcdHandler } from './etcd/handler.ts';
@@ -66,6 +67,7 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   template: createTemplateHandler,
   rewrite: createRewriteHandler,
   tsig: createTsigHandler,
+  secondary: createSecondaryHandler,
   dnssec: createDnssecHandler,
   view: createViewHandler,
   etcd: createEtcdHandler,

@@ -43,6 +43,7 @@ import { setupRewrite } from './rewrite/setup.ts';
 import { setupPprof } from './pprof/setup.ts';
 import { setupTsig } from './tsig/setup.ts';
 import { setupSign } from './sign/setup.ts';
+import { setupSecondary } from './secondary/setup.ts';
 import { setupDnssec } from './dnssec/setup.ts';
 import { setupView } from './view/setup.ts';
 import { setupEtcd } from './etcd/setup.ts';
@@ -90,6 +91,7 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   rewrite: setupRewrite,
   pprof: setupPprof,
   tsig: setupTsig,
+  secondary: setupSecondary,
   dnssec: setupDnssec,
   sign: setupSign,
   view: setupView,

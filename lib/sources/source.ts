@@ -16,6 +16,8 @@ export interface Source {
   waitingFor(): string;
   /** The start waits no longer: what is known so far may be served, what is missing may still exist. */
   serveIncomplete?(): void;
+  /** Who the source follows says that `zone` has changed. */
+  notify?(zone: string): void;
   /** Stops following; the tree stays as it is. */
   stop(): void;
   /** Values of the moment for a scrape; the same families whenever it is asked. */

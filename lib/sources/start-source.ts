@@ -6,6 +6,7 @@ import { type HostsSourceOptions, startHostsSource } from './hosts-file/source.t
 import { type FileSourceOptions, startFileSource } from './zone-file/file-source.ts';
 import { type FolderSourceOptions, startFolderSource } from './zone-file/folder-source.ts';
 import { type SignSourceOptions, startSignSource } from './zone-signer/source.ts';
+import { type SecondarySourceOptions, startSecondarySource } from './zone-transfer/source.ts';
 import { startKubernetes } from './kubernetes/start.ts';
 import type { Source, SourceEnv } from './source.ts';
 
@@ -24,6 +25,8 @@ export async function startSource(spec: SourceSpec, env: SourceEnv): Promise<Sou
       return startEtcdSource(spec.options as EtcdSourceOptions, env);
     case 'sign':
       return startSignSource(spec.options as SignSourceOptions, env);
+    case 'secondary':
+      return startSecondarySource(spec.options as SecondarySourceOptions, env);
     case 'tree':
       return completeAtOnce(() => undefined);
   }

@@ -50,6 +50,7 @@ const runner = new PlanRunner({
   random: randomUint32,
   upstreams: () => createUpstreams(systemClock),
   loop,
+  notifySource: (tree, zone) => send({ type: 'notified', tree, zone }),
   fatal: (message) => send({ type: 'fatal', message }),
   factories: HANDLERS,
 });

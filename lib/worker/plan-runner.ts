@@ -31,6 +31,8 @@ export type RunnerEnv = {
   readonly loop: PacketLoop;
   /** Ends the process with a `[FATAL]` line. */
   readonly fatal: (text: string) => void;
+  /** Hands a NOTIFY on to the control thread. */
+  readonly notifySource: (tree: number, zone: string) => void;
   readonly factories: Readonly<Record<string, HandlerFactory<never>>>;
 };
 
@@ -159,6 +161,7 @@ export class PlanRunner {
       logFor: (plugin) => log.forPlugin(plugin),
       onClose: (run) => void onClose.push(run),
       fatal: this.#env.fatal,
+      notifySource: this.#env.notifySource,
       resolve: (query, name, type, into) => resolve(states, query, name, type, into),
     };
     return { env, states, onClose };

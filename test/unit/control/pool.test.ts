@@ -72,6 +72,7 @@ type Bench = {
   readonly lines: string[];
   readonly lost: number[];
   readonly fatal: string[];
+  readonly notified: string[];
   readonly beats: Int32Array;
   /** Advances time while the given workers beat. */
   readonly live: (ms: number, alive: readonly number[]) => void;
@@ -84,6 +85,7 @@ function createBench(workers = 2): Bench {
   const lines: string[] = [];
   const lost: number[] = [];
   const fatal: string[] = [];
+  const notified: string[] = [];
   const pool = new WorkerPool({
     workers,
     heartbeat,
@@ -96,6 +98,7 @@ function createBench(workers = 2): Bench {
     },
     onLost: (worker) => void lost.push(worker),
     onFatal: (message) => void fatal.push(message),
+    onNotified: (tree, zone) => void notified.push(`${tree} ${zone}`),
   });
   const beats = new Int32Array(heartbeat);
   const live = (ms: number, alive: readonly number[]): void => {
@@ -105,7 +108,7 @@ function createBench(workers = 2): Bench {
     }
   };
   pool.start();
-  return { pool, spawned, clock, lines, lost, fatal, beats, live };
+  return { pool, spawned, clock, lines, lost, fatal, notified, beats, live };
 }
 
 test('pool: a plan is prepared on all workers before any activates it', async (t) => {
@@ -216,6 +219,12 @@ test('pool: the death of a worker fails a plan under way', async (t) => {
   const prepared = pool.prepare(plan(1));
   spawned[0]!.exit('out of memory');
   await t.throwsAsync(prepared, { message: /worker 0 ended while it got ready: out of memory/ });
+});
+
+test('pool: a NOTIFY is handed on', (t) => {
+  const { spawned, notified } = createBench();
+  spawned[0]!.say({ type: 'notified', tree: 7, zone: 'example.org.' });
+  t.deepEqual(notified, ['7 example.org.']);
 });
 
 test('pool: fatal is handed on, a fault is logged once', (t) => {

@@ -81,6 +81,7 @@ export class BlockRig {
   readonly store: StoreReader = new StoreReader(this.#memory, 0);
   readonly #closers: (() => void)[] = [];
   readonly fatal: string[] = [];
+  readonly notified: string[] = [];
 
   constructor(body: string, options: RigOptions = {}) {
     const { zones = ['.'], servers = ['dns://:1053'], view = '', worker = 0 } = options;
@@ -153,6 +154,7 @@ export class BlockRig {
       },
       onClose: (run) => void this.#closers.push(run),
       fatal: (text) => void this.fatal.push(text),
+      notifySource: (tree, zone) => void this.notified.push(`${tree} ${zone}`),
       worker,
       logFor: (plugin) => keepLines(this.lines, `plugin/${plugin}: `),
     };

@@ -134,6 +134,7 @@ export function makeEnv(
     random: options.random ?? (() => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) >>> 12),
     resolve: () => Outcome.FAILED,
     fatal() {},
+    notifySource() {},
     onClose: (run) => void closers.push(run),
     worker: options.worker ?? 0,
     exchanges,
