@@ -4,7 +4,7 @@
 // Events only mark a Service as changed; its names are made anew once per turn of the event loop, however many events
 // came. What is taken away is known from the objects that were replaced, so no list of published names is kept.
 import type { Logger } from '../../../base/log.ts';
-import { ENTRY_FLAG, PTR_KIND } from '../../../store/rrset-form.ts';
+import { ENTRY_FLAG } from '../../../store/rrset-form.ts';
 import { TREE_STATE } from '../../../store/layout.ts';
 import { StoreFullError } from '../../../store/store-full-error.ts';
 import type { StoreWriter } from '../../../store/writer.ts';
@@ -12,11 +12,10 @@ import type { ObjectSink } from '../object-sink.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Namespace } from '../objects/namespace.ts';
 import type { Service } from '../objects/service.ts';
-import { externalName } from './external-records.ts';
 import type { Contents } from './name-answer.ts';
 import { PodNames } from './pod-names.ts';
-import { Pointers } from './pointers.ts';
-import { serviceName, toBytes, wireLabel, wireLabels } from './relative-name.ts';
+import { ReverseNames } from './reverse-names.ts';
+import { toBytes, wireLabel } from './relative-name.ts';
 import { endpointName, type RecordOptions } from './labels.ts';
 import type { TreeShape } from './tree-shape.ts';
 
@@ -61,7 +60,7 @@ const FLUSH_SLICE = 100;
 export class ClusterView {
   readonly #options: ViewOptions;
   readonly #env: ViewEnv;
-  readonly #pointers: Pointers;
+  readonly #reverse: ReverseNames;
   readonly #pods: PodNames;
   readonly #namespaces = new Set<string>();
   readonly #services = new Map<string, Service>();
@@ -85,7 +84,8 @@ export class ClusterView {
   constructor(options: ViewOptions, env: ViewEnv) {
     this.#options = options;
     this.#env = env;
-    this.#pointers = new Pointers(env.writer, env.tree);
+    const isExternal = options.shape.kind === 'external';
+    this.#reverse = new ReverseNames(env.writer, env.tree, isExternal, options.endpointPodNames);
     this.#pods = new PodNames(env.writer, env.tree, () => this.#changed());
     this.#unsynced = new Set(['namespaces', options.shape.services]);
     if (options.endpoints) this.#unsynced.add('endpointslices');
@@ -187,22 +187,8 @@ export class ClusterView {
     else this.#services.delete(service.key);
     this.#nameServersDirty = true;
     this.#noteEvent();
-    if (this.#options.reverse && this.#isExposed(service.namespace)) this.#changeServicePointers(now, before);
+    if (this.#options.reverse && this.#isExposed(service.namespace)) this.#reverse.changeService(now, before);
     this.#scheduleFlush();
-  }
-
-  #changeServicePointers(now: Service | undefined, before: Service | undefined): void {
-    const { namespace, name } = (now ?? before)!;
-    const isExternal = this.#options.shape.kind === 'external';
-    // Of external addresses every Service is named, not the first alone.
-    const kind = isExternal ? PTR_KIND.ENDPOINT : PTR_KIND.SERVICE;
-    const target = isExternal ? externalName(namespace, name) : serviceName(namespace, name);
-    const addresses = (service: Service | undefined): readonly string[] =>
-      (isExternal ? service?.externalAddresses : service?.clusterIps) ?? [];
-    for (const address of addresses(before)) {
-      if (!addresses(now).includes(address)) this.#pointers.remove(address, kind, target);
-    }
-    for (const address of addresses(now)) this.#pointers.add(address, kind, target);
   }
 
   #onSlice(now: EndpointSlice | undefined, before: EndpointSlice | undefined): void {
@@ -231,14 +217,9 @@ export class ClusterView {
     if (rest.length > 0) this.#slices.set(serviceKey, rest);
     else this.#slices.delete(serviceKey);
     if (this.#localSlices.delete(slice.key)) this.#nameServersDirty = true;
-    if (!this.#hasEndpointPointers(slice)) return;
-    const kept = new Set<string>();
-    for (const other of successor && this.#serviceKey(successor) === serviceKey ? [...rest, successor] : rest) {
-      this.#forEachPointer(other, (address, target) => kept.add(`${address} ${target}`));
-    }
-    this.#forEachPointer(slice, (address, target) => {
-      if (!kept.has(`${address} ${target}`)) this.#pointers.remove(address, PTR_KIND.ENDPOINT, target);
-    });
+    if (!this.#options.reverse || !this.#isExposed(slice.namespace)) return;
+    const isSameService = successor && this.#serviceKey(successor) === serviceKey;
+    this.#reverse.forgetSlice(slice, isSameService ? [...rest, successor] : rest);
   }
 
   #learnSlice(slice: EndpointSlice, before: EndpointSlice | undefined): void {
@@ -257,21 +238,7 @@ export class ClusterView {
       this.#nameServersDirty = true;
       break;
     }
-    if (!this.#hasEndpointPointers(slice)) return;
-    this.#forEachPointer(slice, (address, target) => void this.#pointers.add(address, PTR_KIND.ENDPOINT, target));
-  }
-
-  #hasEndpointPointers(slice: EndpointSlice): boolean {
-    const { reverse, shape } = this.#options;
-    return reverse && shape.kind !== 'external' && slice.service !== '' && this.#isExposed(slice.namespace);
-  }
-
-  #forEachPointer(slice: EndpointSlice, visit: (address: string, target: string) => void): void {
-    if (slice.addressType === 'FQDN') return;
-    const base = serviceName(slice.namespace, slice.service);
-    for (let i = 0; i < slice.readyCount; i++) {
-      visit(slice.addresses[i]!, wireLabels(endpointName(slice, i, this.#options.endpointPodNames)) + base);
-    }
+    if (this.#options.reverse && this.#isExposed(slice.namespace)) this.#reverse.learnSlice(slice);
   }
 
   #serviceKey(slice: EndpointSlice): string {

@@ -1,0 +1,61 @@
+// Services and endpoints -> names in reverse zones. Control thread.
+import { PTR_KIND } from '../../../store/rrset-form.ts';
+import type { StoreWriter } from '../../../store/writer.ts';
+import type { EndpointSlice } from '../objects/endpoint-slice.ts';
+import type { Service } from '../objects/service.ts';
+import { externalName } from './external-records.ts';
+import { endpointName } from './labels.ts';
+import { Pointers } from './pointers.ts';
+import { serviceName, wireLabels } from './relative-name.ts';
+
+export class ReverseNames {
+  readonly #pointers: Pointers;
+  readonly #isExternal: boolean;
+  readonly #endpointPodNames: boolean;
+
+  /** @param isExternal external addresses are named, endpoints are not */
+  constructor(writer: StoreWriter, tree: number, isExternal: boolean, endpointPodNames: boolean) {
+    this.#pointers = new Pointers(writer, tree);
+    this.#isExternal = isExternal;
+    this.#endpointPodNames = endpointPodNames;
+  }
+
+  changeService(now: Service | undefined, before: Service | undefined): void {
+    const { namespace, name } = (now ?? before)!;
+    // Of external addresses every Service is named, not the first alone.
+    const kind = this.#isExternal ? PTR_KIND.ENDPOINT : PTR_KIND.SERVICE;
+    const target = this.#isExternal ? externalName(namespace, name) : serviceName(namespace, name);
+    const addresses = (service: Service | undefined): readonly string[] =>
+      (this.#isExternal ? service?.externalAddresses : service?.clusterIps) ?? [];
+    for (const address of addresses(before)) {
+      if (!addresses(now).includes(address)) this.#pointers.remove(address, kind, target);
+    }
+    for (const address of addresses(now)) this.#pointers.add(address, kind, target);
+  }
+
+  /** @param rest slices of the same Service that stay or take its place: what they name as well is kept */
+  forgetSlice(slice: EndpointSlice, rest: readonly EndpointSlice[]): void {
+    if (!this.#hasNames(slice)) return;
+    const kept = new Set<string>();
+    for (const other of rest) this.#forEach(other, (address, target) => kept.add(`${address} ${target}`));
+    this.#forEach(slice, (address, target) => {
+      if (!kept.has(`${address} ${target}`)) this.#pointers.remove(address, PTR_KIND.ENDPOINT, target);
+    });
+  }
+
+  learnSlice(slice: EndpointSlice): void {
+    if (!this.#hasNames(slice)) return;
+    this.#forEach(slice, (address, target) => void this.#pointers.add(address, PTR_KIND.ENDPOINT, target));
+  }
+
+  #hasNames(slice: EndpointSlice): boolean {
+    return !this.#isExternal && slice.service !== '' && slice.addressType !== 'FQDN';
+  }
+
+  #forEach(slice: EndpointSlice, visit: (address: string, target: string) => void): void {
+    const base = serviceName(slice.namespace, slice.service);
+    for (let i = 0; i < slice.readyCount; i++) {
+      visit(slice.addresses[i]!, wireLabels(endpointName(slice, i, this.#endpointPodNames)) + base);
+    }
+  }
+}
