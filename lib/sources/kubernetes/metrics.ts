@@ -39,65 +39,90 @@ type Column = {
 
 const COLUMNS: readonly Column[] = [
   {
-    name: 'proof_of_life_age_seconds',
+    name: 'clusterdns_kubernetes_proof_of_life_age_seconds',
     help: 'Seconds since the API server last said anything about this resource; NaN before the first time.',
     type: 'gauge',
     value: ({ lastProofOfLifeMs }, nowMs) =>
       lastProofOfLifeMs === 0 ? Number.NaN : Math.max(0, nowMs - lastProofOfLifeMs) / 1000,
   },
   {
-    name: 'synced',
+    name: 'clusterdns_kubernetes_synced',
     help: 'Whether a complete view of this resource has been received: 1, else 0.',
     type: 'gauge',
     value: ({ synced }) => (synced ? 1 : 0),
   },
-  { name: 'objects', help: 'Objects of this resource that are known.', type: 'gauge', value: ({ objects }) => objects },
-  { name: 'events_total', help: 'Watch events with an object.', type: 'counter', value: ({ events }) => events },
   {
-    name: 'stale_events_total',
+    name: 'clusterdns_kubernetes_objects',
+    help: 'Objects of this resource that are known.',
+    type: 'gauge',
+    value: ({ objects }) => objects,
+  },
+  {
+    name: 'clusterdns_kubernetes_events_total',
+    help: 'Watch events with an object.',
+    type: 'counter',
+    value: ({ events }) => events,
+  },
+  {
+    name: 'clusterdns_kubernetes_stale_events_total',
     help: 'Watch events that lost against something newer.',
     type: 'counter',
     value: ({ staleEvents }) => staleEvents,
   },
-  { name: 'lists_total', help: 'Complete lists begun.', type: 'counter', value: ({ lists }) => lists },
-  { name: 'watches_total', help: 'Watches begun.', type: 'counter', value: ({ watches }) => watches },
   {
-    name: 'audits_total',
+    name: 'clusterdns_kubernetes_lists_total',
+    help: 'Complete lists begun.',
+    type: 'counter',
+    value: ({ lists }) => lists,
+  },
+  {
+    name: 'clusterdns_kubernetes_watches_total',
+    help: 'Watches begun.',
+    type: 'counter',
+    value: ({ watches }) => watches,
+  },
+  {
+    name: 'clusterdns_kubernetes_audits_total',
     help: 'Audits: lists compared in the background.',
     type: 'counter',
     value: ({ audits }) => audits,
   },
   {
-    name: 'repairs_total',
+    name: 'clusterdns_kubernetes_repairs_total',
     help: 'Objects put right by a list or an audit because no event had told of their change.',
     type: 'counter',
     value: ({ repairs }) => repairs,
   },
   {
-    name: 'rewinds_total',
+    name: 'clusterdns_kubernetes_rewinds_total',
     help: 'Times the cluster went back to an earlier state (etcd restored from a backup).',
     type: 'counter',
     value: ({ rewinds }) => rewinds,
   },
   {
-    name: 'bad_objects_total',
+    name: 'clusterdns_kubernetes_bad_objects_total',
     help: 'Objects seen of which a part could not be used.',
     type: 'counter',
     value: ({ badObjects }) => badObjects,
   },
   {
-    name: 'bad_lines_total',
+    name: 'clusterdns_kubernetes_bad_lines_total',
     help: 'Lines of watches that were no event.',
     type: 'counter',
     value: ({ badLines }) => badLines,
   },
-  { name: 'errors_total', help: 'Lists and watches that failed.', type: 'counter', value: ({ errors }) => errors },
+  {
+    name: 'clusterdns_kubernetes_errors_total',
+    help: 'Lists and watches that failed.',
+    type: 'counter',
+    value: ({ errors }) => errors,
+  },
 ];
 
 /** The families `clusterdns_kubernetes_*` with a series per resource. */
 export function sampleFreshness(statuses: readonly ResourceStatus[], nowMs: number): SampledFamily[] {
   return COLUMNS.map(({ name, help, type, value }) => ({
-    name: `clusterdns_kubernetes_${name}`,
+    name,
     help,
     type,
     samples: statuses.map((status) => ({ labels: { resource: status.resource }, value: value(status, nowMs) })),

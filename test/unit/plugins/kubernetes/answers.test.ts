@@ -173,6 +173,7 @@ test('kubernetes: after startup_timeout known names are answered, missing ones S
     slice('shop', 'db-1', 'db', [HTTP], [{ address: '10.1.0.1' }]),
   );
   cluster.view.serveIncomplete();
+  cluster.settle();
   t.is(await cluster.short('nope.shop.svc.cluster.local', 'A'), 'SERVFAIL');
   t.is(await cluster.short('web.shop.svc.cluster.local', 'A'), '10.96.0.17');
   t.is(await cluster.short('17.0.96.10.in-addr.arpa', 'PTR'), 'web.shop.svc.cluster.local.');
