@@ -108,6 +108,8 @@ export type UpstreamTarget = {
     readonly cert?: string;
     readonly key?: string;
   };
+  /** By HTTPS (RFC 8484), with what `tls` says. */
+  readonly https?: { readonly method: 'GET' | 'POST' };
   readonly sourceAddress?: string;
   readonly expireMs: number;
   readonly maxAgeMs: number;

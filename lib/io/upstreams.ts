@@ -6,6 +6,7 @@ import { TimerWheel } from './timer-wheel.ts';
 import { chosenLibc } from './udp.ts';
 import { DgramPorts, type UdpPorts } from './upstream-ports.ts';
 import { MmsgPorts } from './upstream-ports-mmsg.ts';
+import { HttpsUpstream } from './upstream-https.ts';
 import { StreamUpstream } from './upstream-stream.ts';
 import { type UpstreamCounters, UdpUpstream } from './upstream-udp.ts';
 
@@ -47,13 +48,17 @@ class PlanUpstreams implements OwnedUpstreams {
   }
 
   open(target: UpstreamTarget): Upstream {
-    const key = JSON.stringify(target, Object.keys(target).toSorted().concat('serverName', 'ca', 'cert', 'key'));
+    const key = JSON.stringify(
+      target,
+      Object.keys(target).toSorted().concat('serverName', 'ca', 'cert', 'key', 'method'),
+    );
     let shared = this.#shared.get(key);
     if (!shared) {
       const counters = { sent: 0, received: 0, timeouts: 0, mismatches: 0, overloads: 0, opened: 0 };
       const udp = new UdpUpstream(() => (this.#ports ??= this.#createPorts()), this.#wheel, target, counters);
       const stream = new StreamUpstream(this.#wheel, this.#clock, target, counters);
-      shared = new SharedUpstream(target, udp, stream, counters, () => this.#shared.delete(key));
+      const https = target.https && new HttpsUpstream(this.#wheel, this.#clock, target, counters);
+      shared = new SharedUpstream(target, { udp, stream, https }, counters, () => this.#shared.delete(key));
       this.#shared.set(key, shared);
     }
     return shared.use();
@@ -71,25 +76,20 @@ class PlanUpstreams implements OwnedUpstreams {
   }
 }
 
+/** The ways to one nameserver. */
+type Ways = { readonly udp: UdpUpstream; readonly stream: StreamUpstream; readonly https: HttpsUpstream | undefined };
+
 /** The sockets to one nameserver, open while anybody uses them. */
 class SharedUpstream {
   readonly address: string;
   readonly counters: UpstreamCounters;
-  readonly #udp: UdpUpstream;
-  readonly #stream: StreamUpstream;
+  readonly #ways: Ways;
   readonly #isTls: boolean;
   readonly #forget: () => void;
   #users = 0;
 
-  constructor(
-    target: UpstreamTarget,
-    udp: UdpUpstream,
-    stream: StreamUpstream,
-    counters: UpstreamCounters,
-    forget: () => void,
-  ) {
-    this.#udp = udp;
-    this.#stream = stream;
+  constructor(target: UpstreamTarget, ways: Ways, counters: UpstreamCounters, forget: () => void) {
+    this.#ways = ways;
     this.#isTls = target.tls !== undefined;
     this.address = formatAddressPort(target.address, target.port);
     this.counters = counters;
@@ -109,13 +109,16 @@ class SharedUpstream {
   }
 
   #exchange(message: Uint8Array, transport: 'udp' | 'tcp', timeoutMs: number): Promise<UpstreamReply> {
+    const { udp, stream, https } = this.#ways;
+    if (https) return https.exchange(message, timeoutMs);
     const isStream = transport === 'tcp' || this.#isTls;
-    return isStream ? this.#stream.exchange(message, timeoutMs) : this.#udp.exchange(message, timeoutMs);
+    return isStream ? stream.exchange(message, timeoutMs) : udp.exchange(message, timeoutMs);
   }
 
   close(): void {
     this.#forget();
-    this.#udp.close();
-    this.#stream.close();
+    this.#ways.udp.close();
+    this.#ways.stream.close();
+    this.#ways.https?.close();
   }
 }

@@ -52,6 +52,7 @@ export function makeDraft(from: string): Draft {
       sourceAddress: undefined,
       tls: {},
       tlsServerName: '',
+      dohMethod: 'POST',
     },
   };
 }
@@ -79,9 +80,9 @@ const OPTION_READERS: Readonly<Record<string, (option: Option, draft: Draft, con
   expire: (option, draft) => void (draft.template.expireMs = readDuration(option, 0)),
   max_age: (option, draft) => void (draft.template.maxAgeMs = readDuration(option, 0)),
   read_timeout: (option, draft) => void (draft.readTimeoutMs = readDuration(option, 1e-6)),
-  doh_method(option) {
+  doh_method(option, draft) {
     option.expectArguments(1);
-    option.parseWord(option.argument(), ['GET', 'POST']);
+    draft.template.dohMethod = option.parseWord(option.argument(), ['GET', 'POST']);
   },
   policy(option, draft) {
     option.expectArguments(1);

@@ -197,8 +197,11 @@ function checkAddress(
 ): void {
   const { scheme, serverName } = address;
   const to = formatUpstream(address);
-  if (scheme !== 'dns' && scheme !== 'tls') {
-    throw directive.error('ARGUMENT_VALUE', `${scheme}:// upstreams are not supported, use a plain address or tls://`);
+  if (scheme !== 'dns' && scheme !== 'tls' && scheme !== 'https') {
+    throw directive.error(
+      'ARGUMENT_VALUE',
+      `${scheme}:// upstreams are not supported, use a plain address, tls:// or https://`,
+    );
   }
   if (serverName !== '' && template.tlsServerName !== '') {
     throw directive.error('OPTION_CONFLICT', `tls_servername and the name in ${to} exclude each other, keep one`);

@@ -10,16 +10,18 @@ export type TargetTemplate = {
   readonly sourceAddress: string | undefined;
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly tlsServerName: string;
+  readonly dohMethod: 'GET' | 'POST';
 };
 
 /** The port is -1 when the one written can belong to no socket. */
 export function makeTarget(address: UpstreamAddress, template: TargetTemplate): UpstreamTarget {
   const { scheme, host, serverName } = address;
-  const { tls, tlsServerName, sourceAddress, expireMs, maxAgeMs, maxIdleSockets } = template;
+  const { tls, tlsServerName, dohMethod, sourceAddress, expireMs, maxAgeMs, maxIdleSockets } = template;
   return {
     address: host,
     port: parsePort(address.port),
-    ...(scheme === 'tls' ? { tls: { serverName: serverName || tlsServerName, ...tls } } : {}),
+    ...(scheme === 'https' ? { https: { method: dohMethod } } : {}),
+    ...(scheme === 'tls' || scheme === 'https' ? { tls: { serverName: serverName || tlsServerName, ...tls } } : {}),
     ...(sourceAddress === undefined ? {} : { sourceAddress }),
     expireMs,
     maxAgeMs,
