@@ -9,7 +9,7 @@ import { DgramPorts } from '../../../lib/io/upstream-ports.ts';
 import { createUpstreams } from '../../../lib/io/upstreams.ts';
 import { createCertificate } from './certificate.ts';
 
-const QUERY = Buffer.from('0000010000010000000000000361626300000100' + '01', 'hex');
+const QUERY = Buffer.from('000001000001000000000000036162630000010001', 'hex');
 
 type Asked = { readonly method: string; readonly path: string; readonly body: Buffer; readonly authority: string };
 type Reply = {
