@@ -113,10 +113,9 @@ export class Server {
     const endpoints = await this.http.prepare(configuration.services);
     endpoints.take();
     parts.pool.start();
-    await claims.start();
+    await Promise.all([claims.start(), parts.pool.prepare(configuration.plan)]);
     claims.keep();
     await claims.waitReady((kind) => kind !== 'kubernetes');
-    await parts.pool.prepare(configuration.plan);
     await parts.pool.activate(configuration.plan);
     this.#take(configuration);
     this.#endProbe = startHealthProbe({

@@ -1,12 +1,25 @@
 #!/usr/bin/env node
-// Fault tests of the whole program: what goes wrong around the server, and what its clients see. Last line: "N passed, N failed".
+// `npm run fault`: what goes wrong around the server, and what its clients see; the whole program in real time. Last line:
+// "N passed, N failed".
 //
-//   node test/fault/run.mjs [--only REGEX]
+//   node test/fault/run.mjs [AREA...] [--only REGEX]
+//
+// AREA is `upstreams` or `cluster` (default: both). RELISTS=3 makes fewer of them. The same faults of the cluster are in
+// *.test.ts of this folder in injected time, as part of `npm test`.
 import { Checks } from '../scenario/checks.mjs';
-import { run } from './upstreams.mjs';
 
+const AREAS = ['upstreams', 'cluster'];
 const words = process.argv.slice(2);
 const onlyAt = words.indexOf('--only');
-const checks = new Checks(onlyAt < 0 ? undefined : new RegExp(words[onlyAt + 1]));
-await run(checks);
+const only = onlyAt < 0 ? undefined : new RegExp(words.splice(onlyAt, 2)[1]);
+const unknown = words.filter((word) => !AREAS.includes(word));
+if (unknown.length > 0) {
+  process.stderr.write(`unknown area ${unknown.join(', ')}; there are: ${AREAS.join(' ')}\n`);
+  process.exit(2);
+}
+const checks = new Checks(only);
+for (const area of words.length > 0 ? words : AREAS) {
+  const { run } = await import(`./${area}.mjs`);
+  await run(checks);
+}
 process.exit(checks.finish());

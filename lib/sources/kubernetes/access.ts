@@ -17,8 +17,6 @@ export type Credentials = {
 export interface ApiAccess {
   /** Base of all requests; a path prefix is kept. */
   readonly server: URL;
-  /** Tells this cluster from others that have the same address. */
-  readonly cluster: string;
   /**
    * Called for every request, so that rotated files are seen at once.
    * @throws Error when a file or program does not deliver
@@ -28,7 +26,8 @@ export interface ApiAccess {
   refresh(): void;
 }
 
-const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+/** Where a Pod finds its token and the cluster's authority. */
+export const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
  * Access as a Pod has it: address from the environment, token and CA from files that the kubelet rotates.
@@ -50,10 +49,8 @@ export function openInClusterAccess(
     );
   const tokenFile = `${folder}/token`;
   requireReadable(tokenFile, 'service account token');
-  const server = parseServer(`https://${formatHostPort(host, port)}`);
   return {
-    server,
-    cluster: `${server.href} ${readIfThere(`${folder}/ca.crt`)?.toString('latin1') ?? ''}`,
+    server: parseServer(`https://${formatHostPort(host, port)}`),
     credentials: async () => {
       // Without the file the system's authorities must do, as for every other client.
       const ca = readIfThere(`${folder}/ca.crt`);
@@ -77,7 +74,7 @@ export function openEndpointAccess(url: string, files?: TlsFiles): ApiAccess {
   const server = parseServer(url.includes('://') ? url : `${files === undefined ? 'http' : 'https'}://${url}`);
   if (files === undefined) {
     const plain = describe({}, {});
-    return { server, cluster: server.href, credentials: async () => plain, refresh: () => undefined };
+    return { server, credentials: async () => plain, refresh: () => undefined };
   }
   const read = (): ConnectionOptions => ({
     cert: requireReadable(files.cert, 'client certificate'),
@@ -90,7 +87,7 @@ export function openEndpointAccess(url: string, files?: TlsFiles): ApiAccess {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError('CLUSTER', `tls: ${files.cert}, ${files.key}, ${files.ca}: ${(error as Error).message}`);
   }
-  return { server, cluster: server.href, credentials: async () => describe({}, read()), refresh: () => undefined };
+  return { server, credentials: async () => describe({}, read()), refresh: () => undefined };
 }
 
 /** @throws ConfigError `CLUSTER` */

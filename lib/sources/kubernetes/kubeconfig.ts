@@ -22,10 +22,8 @@ export async function openKubeconfigAccess(file: string, context?: string): Prom
   const server = parseServer(config.getCurrentCluster()?.server ?? '');
   let agent: Credentials['agent'];
   let agentFor = '';
-  const { caData = '', caFile = '' } = config.getCurrentCluster() ?? {};
   return {
     server,
-    cluster: `${server.href} ${caData}${caFile}`,
     credentials: async () => {
       const { headers, tls } = await askCredentials(config, server);
       if (config.getCurrentCluster()?.proxyUrl === undefined) return describe(headers, tls);

@@ -6,6 +6,8 @@ import { observe, PROGRAMMING_BUCKETS } from '../../metrics/registry.ts';
 import type { Source, SourceEnv } from '../source.ts';
 import { type ApiAccess, openEndpointAccess, openInClusterAccess } from './access.ts';
 import { ApiClient } from './client.ts';
+import type { ApiTransport } from './transport.ts';
+import { identifyCluster } from './cluster-identity.ts';
 import { ClusterSource } from './cluster-source.ts';
 import { openKubeconfigAccess } from './kubeconfig.ts';
 import { FreshnessWatch } from './freshness-watch.ts';
@@ -48,7 +50,10 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
           stop: (await importManifests()).startManifests(options.access.directory, options, view, env),
           sample: () => [],
         }
-      : await startReflectors(options, view, env);
+      : await startReflectors(options, view, env).catch((error: unknown) => {
+          view.stop();
+          throw error;
+        });
   return {
     ready,
     isReady: () => isReady,
@@ -108,28 +113,25 @@ async function openAccess(access: KubernetesSourceOptions['access']): Promise<Ap
 }
 
 async function startReflectors(options: KubernetesSourceOptions, trees: ClusterTrees, env: SourceEnv): Promise<Feed> {
-  const access = await openAccess(options.access);
-  const client = new ApiClient(access, {
-    userAgent: `CoreDNS/1.14.7 clusterdns (${process.platform}/${process.arch})`,
-    clock: env.clock,
-    ...(env.metrics && { observe: createRequestObserver(env.metrics, env.cells) }),
-  });
-  const source = new ClusterSource(client, { clock: env.clock, random: Math.random, log: env.log });
-  source.follow(createNamespaceResource(options.namespaceLabels), trees.namespaceSink);
-  source.follow(createServiceResource(options.labels), trees.serviceSink);
-  const hasImports = options.trees.imports !== undefined;
-  if (hasImports) source.follow(createServiceImportResource(), trees.importSink);
-  if (options.endpoints || hasImports) {
-    const columns = { targetNames: options.endpointPodNames, nodeNames: false, zones: options.zonal };
-    source.follow(createEndpointSliceResource(columns, sliceSelector(options)), trees.sliceSink);
-  }
-  if (options.pods === 'verified') source.follow(createPodResource(options.podLabels, options.labels), trees.podSink);
-  const keeper = options.snapshot && new SnapshotKeeper(snapshotSettings(options.snapshot, options, access, env));
+  let client: ApiClient | undefined;
+  const transport: ApiTransport = {
+    get: (request) => client!.get(request),
+    refreshCredentials: () => client!.refreshCredentials(),
+  };
+  const source = new ClusterSource(transport, { clock: env.clock, random: Math.random, log: env.log });
+  followAll(source, options, trees);
+  const keeper = options.snapshot && new SnapshotKeeper(snapshotSettings(options.snapshot, options, env));
+  // A saved view is served while the way to the cluster is still being opened: that takes long with a kubeconfig.
   const saved = keeper?.read();
   if (saved !== undefined) {
     source.restore(saved.parts);
     trees.serveSaved();
   }
+  client = new ApiClient(await openAccess(options.access), {
+    userAgent: `CoreDNS/1.14.7 clusterdns (${process.platform}/${process.arch})`,
+    clock: env.clock,
+    ...(env.metrics && { observe: createRequestObserver(env.metrics, env.cells) }),
+  });
   source.start();
   keeper?.keep(source);
   const freshness = new FreshnessWatch(source, env.clock, (isOutdated) => trees.markOutdated(isOutdated));
@@ -145,10 +147,21 @@ async function startReflectors(options: KubernetesSourceOptions, trees: ClusterT
   };
 }
 
+function followAll(source: ClusterSource, options: KubernetesSourceOptions, trees: ClusterTrees): void {
+  source.follow(createNamespaceResource(options.namespaceLabels), trees.namespaceSink);
+  source.follow(createServiceResource(options.labels), trees.serviceSink);
+  const hasImports = options.trees.imports !== undefined;
+  if (hasImports) source.follow(createServiceImportResource(), trees.importSink);
+  if (options.endpoints || hasImports) {
+    const columns = { targetNames: options.endpointPodNames, nodeNames: false, zones: options.zonal };
+    source.follow(createEndpointSliceResource(columns, sliceSelector(options)), trees.sliceSink);
+  }
+  if (options.pods === 'verified') source.follow(createPodResource(options.podLabels, options.labels), trees.podSink);
+}
+
 function snapshotSettings(
   snapshot: NonNullable<KubernetesSourceOptions['snapshot']>,
   options: KubernetesSourceOptions,
-  { cluster }: ApiAccess,
   { clock, log, cells }: SourceEnv,
 ): SnapshotKeeperSettings {
   const { pods, namespaceLabels, labels, endpointPodNames, endpoints, zonal, podLabels, trees } = options;
@@ -164,7 +177,7 @@ function snapshotSettings(
     podLabels,
     hasImports,
   ]);
-  return { options: snapshot, origin: `${cluster} ${shape}`, shape, clock, log, cells };
+  return { options: snapshot, origin: `${identifyCluster(options.access)} ${shape}`, shape, clock, log, cells };
 }
 
 /** Slices of imports are among those of the cluster; where these are not wanted only the former are followed. */
