@@ -110,7 +110,7 @@ const REFUSED: readonly (readonly [body: string, code: ErrorCode, message: strin
   ],
   ['multisocket 0', 'ARGUMENT_VALUE', 'multisocket: expected an integer from 1 to 1024, not "0"'],
   ['multisocket 1 2', 'ARGUMENT_COUNT', 'multisocket: takes 0 to 1 argument, has 2'],
-  ['loop .', 'ARGUMENT_COUNT', 'loop: takes no arguments, has 1'],
+  ['loop .', 'ARGUMENT_VALUE', 'loop: expected exit, not "."'],
 ];
 for (const [body, code, message, line = 2] of REFUSED) {
   test(`refused: ${JSON.stringify(body)}`, (t) => {
