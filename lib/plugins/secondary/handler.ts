@@ -17,7 +17,7 @@ const MAX_NOTIFIES_PER_SECOND = 50;
 
 export function createSecondaryHandler(options: SecondaryOptions, env: Env): Handler {
   const { next, store, isLast, clock } = env;
-  const { directory } = options;
+  const { directory, cells } = options;
   const zones = new ZoneTable(options.zones.map(({ zone }) => zone));
   const labels = options.zones.map(({ zone }) => (zone === '.' ? 0 : zone.split('.').length - 1));
   const primaries = options.zones.map((zone) => toBytes(zone.primaries));
@@ -43,7 +43,11 @@ export function createSecondaryHandler(options: SecondaryOptions, env: Env): Han
       notifies = 0;
     }
     const senders = index === -1 ? catalogPrimaries : primaries[index]!;
-    if (!isOneOf(query, senders) || ++notifies > MAX_NOTIFIES_PER_SECOND) return Outcome.DROPPED;
+    if (!isOneOf(query, senders) || ++notifies > MAX_NOTIFIES_PER_SECOND) {
+      env.cells[cells.droppedNotifies]!++;
+      return Outcome.DROPPED;
+    }
+    env.cells[cells.notifies]!++;
     env.notifySource(directory, formatName(query.name, query.labelAt[zoneLabel]));
     answer.plugin = 'secondary';
     answer.authoritative = true;

@@ -2,6 +2,7 @@
 import { parseIpAddress, splitHostPort } from '../../base/ip-address.ts';
 import type { SetupContext } from '../../chain/plugin.ts';
 import type { Directive, Option, Token } from '../../config/directive.ts';
+import { declareSecondaryMetrics, type SecondaryCells } from './metrics.ts';
 
 const DEFAULT_PORT = 53;
 const OPTIONS = ['transfer', 'catalog', 'fallthrough'] as const;
@@ -20,6 +21,7 @@ export type SecondaryOptions = {
   readonly directory: number;
   /** Missing names in these zones go to the next plugin. */
   readonly fallthrough: readonly string[];
+  readonly cells: SecondaryCells;
 };
 
 type ZoneSettings = { readonly zone: string; primaries: Primary[]; memberZones?: string[] };
@@ -59,7 +61,8 @@ export function setupSecondary(directives: readonly Directive[], context: SetupC
     }
   }
   // The form of `SecondarySourceOptions` in lib/sources/zone-transfer/source.ts.
-  const options = { zones: [...settings.values()] };
+  const cells = declareSecondaryMetrics(context.metrics);
+  const options = { zones: [...settings.values()], cells: { transfers: cells.transfers, failures: cells.failures } };
   return {
     zones: options.zones.map(({ zone, primaries, memberZones }) => ({
       zone,
@@ -68,6 +71,7 @@ export function setupSecondary(directives: readonly Directive[], context: SetupC
     })),
     directory: context.addSource({ kind: 'secondary', key: JSON.stringify(options), options }),
     fallthrough,
+    cells,
   };
 }
 

@@ -18,6 +18,10 @@ export type SignOptions = Record<string, never>;
  * @throws ConfigError `ARGUMENT_COUNT`, `ARGUMENT_VALUE`, `OPTION_UNKNOWN`, `FILE`
  */
 export function setupSign(directives: readonly Directive[], context: SetupContext): SignOptions {
+  const cells = {
+    signed: context.metrics.counter('clusterdns_sign_zones_total', 'Zone files signed.'),
+    failures: context.metrics.counter('clusterdns_sign_failures_total', 'Zone files that could not be signed.'),
+  };
   for (const directive of directives) {
     const [fileWord, ...zoneWords] = directive.args;
     if (fileWord === undefined) throw directive.error('ARGUMENT_COUNT', 'needs the name of a zone file');
@@ -29,7 +33,7 @@ export function setupSign(directives: readonly Directive[], context: SetupContex
     const file = path.resolve(context.root, fileWord.text);
     for (const zone of directive.parseZones(zoneWords, context.zones)) {
       // The form of `SignSourceOptions` in lib/sources/zone-signer/source.ts.
-      const options = { file, zone, directory, keys };
+      const options = { file, zone, directory, keys, cells };
       const identity = keys.map(({ dnskey }) => Buffer.from(dnskey).toString('base64'));
       context.addSource({ kind: 'sign', key: JSON.stringify({ file, zone, directory, identity }), options });
     }

@@ -26,6 +26,8 @@ export type SignSourceOptions = {
   /** Where the signed file goes; its name is `db.ZONEsigned`. */
   readonly directory: string;
   readonly keys: readonly SigningKeyData[];
+  /** In the control thread's row of metric cells. */
+  readonly cells: { readonly signed: number; readonly failures: number };
 };
 
 /** Tests give their own. `random` is uniform in [0, 1). */
@@ -33,7 +35,7 @@ export type SignSourceParts = { readonly random: () => number; readonly pause: P
 
 export function startSignSource(
   options: SignSourceOptions,
-  { clock, log }: Pick<SourceEnv, 'clock' | 'log'>,
+  { clock, log, cells }: Pick<SourceEnv, 'clock' | 'log' | 'cells'>,
   { random, pause }: SignSourceParts = { random: Math.random, pause: nextTurn },
 ): Source {
   const { zone, file } = options;
@@ -79,11 +81,13 @@ export function startSignSource(
     const next = new Date(nowMs + CHECK_MS).toISOString();
     try {
       const serial = await sign();
+      cells[options.cells.signed]!++;
       const seconds = ((clock.monotonicMs() - startMs) / 1000).toFixed(6);
       log.info(
         `Successfully signed ${place} with key tags ${tags} and ${serial} SOA serial, elapsed ${seconds}, next: ${next}`,
       );
     } catch (error) {
+      cells[options.cells.failures]!++;
       log.warning(
         `Error signing ${JSON.stringify(zone)} with key tags ${tags}: ${(error as Error).message}, next: ${next}`,
       );

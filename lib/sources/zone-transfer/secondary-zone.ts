@@ -27,6 +27,8 @@ export type SecondaryEnv = {
   readonly client: PrimaryClient;
   readonly slots: TransferSlots;
   readonly random: () => number;
+  /** Raises a metric. */
+  readonly count: (cell: 'transfers' | 'failures') => void;
 };
 
 type Timing = { readonly refreshMs: number; readonly retryMs: number; readonly expireMs: number };
@@ -118,6 +120,7 @@ export class SecondaryZone {
       if (!this.#isStopped) this.#confirm();
     } catch (error) {
       if (!this.#isStopped) {
+        this.#env.count('failures');
         if (this.#timing === undefined) {
           log.warning(
             `All '${this.name}' masters failed to transfer, retrying in ${this.#backoffMs / 1000}s: ${(error as Error).message}`,
@@ -185,6 +188,7 @@ export class SecondaryZone {
       try {
         if (this.#isStopped) throw new Error('stopped');
         await this.#use(await client.fetchZone(this.#origin, primary, this.#abort.signal));
+        this.#env.count('transfers');
         log.info(`Transferred: ${this.name} from ${formatPrimary(primary)}`);
         return;
       } catch (error) {

@@ -21,6 +21,8 @@ export type SecondarySourceOptions = {
     /** The zone is a catalog; its members must be one of these names or below it, any name without them. */
     readonly memberZones?: readonly string[];
   }[];
+  /** In the control thread's row of metric cells. */
+  readonly cells: { readonly transfers: number; readonly failures: number };
 };
 
 /** Tests give their own. */
@@ -28,12 +30,13 @@ export type SecondaryParts = { readonly client: PrimaryClient; readonly random: 
 
 export function startSecondarySource(
   options: SecondarySourceOptions,
-  { writer, tree, clock, log }: Pick<SourceEnv, 'writer' | 'tree' | 'clock' | 'log'>,
+  { writer, tree, clock, log, cells }: SourceEnv,
   { client, random }: SecondaryParts = { client: tcpPrimaryClient, random: Math.random },
 ): Source {
   const publisher = new ZonePublisher(writer, tree);
   const slots = new TransferSlots(MAX_TRANSFERS);
-  const zones = new SecondaryZones({ clock, log, publisher, client, slots, random });
+  const count = (cell: 'transfers' | 'failures'): void => void cells[options.cells[cell]]!++;
+  const zones = new SecondaryZones({ clock, log, publisher, client, slots, random, count });
   for (const zone of options.zones) zones.add(zone);
   writer.setState(tree, TREE_STATE.SYNCED);
   zones.start();

@@ -14,6 +14,7 @@ import { parseIpAddress } from '../../../lib/base/ip-address.ts';
 import { directivesOf, makeContext, makeEnv, makeQuery, type TestEnv } from './fake-chain.ts';
 import { decodeMessage } from '../wire-text.ts';
 
+const CELLS = { transfers: 0, failures: 1, notifies: 2, droppedNotifies: 3 };
 const ZONE = '@ 60 IN SOA ns h 7 100 10 1000 60\n@ 60 IN NS ns\nwww 60 IN A 192.0.2.1\n';
 const zone = (name: string, isCatalog = false): SecondaryOptions['zones'][number] => ({
   zone: name,
@@ -41,7 +42,7 @@ class Rig {
       isLast,
       notifySource: (_tree, name) => void this.notified.push(name),
     };
-    const defaults = { zones: [zone('z.test.')], directory: this.stored.directory, fallthrough: [] };
+    const defaults = { zones: [zone('z.test.')], directory: this.stored.directory, fallthrough: [], cells: CELLS };
     this.handler = createSecondaryHandler({ ...defaults, ...options }, this.env);
   }
 
@@ -101,6 +102,7 @@ test('secondary: NOTIFY from a primary is answered and handed on, from others it
   t.deepEqual(rig.notified, ['z.test.', 'z.test.']);
   for (let i = 0; i < 100; i++) rig.ask('z.test', 'SOA', '127.0.0.2');
   t.is(rig.notified.length, 50);
+  t.deepEqual([...rig.env.cells.subarray(2, 4)], [50, 53]);
   rig.env.clock.advance(1000);
   t.is(rig.ask('z.test', 'SOA', '127.0.0.2'), 'NOERROR aa');
   t.is(rig.notified.length, 51);
@@ -139,6 +141,7 @@ test('setupSecondary: zones, primaries with and without port, catalogs of severa
     ],
     directory: 1,
     fallthrough: ['.'],
+    cells: options.cells,
   });
   const [source] = sources as { options: { zones: { primaries: unknown; memberZones?: string[] }[] } }[];
   t.deepEqual(source!.options.zones[0]!.primaries, [

@@ -39,10 +39,13 @@ function makeKey(): SigningKeyData {
   return { owner: parseName('example.org.')!, ttlSeconds: 3600, dnskey, privateKey };
 }
 const key = makeKey();
+const CELLS = { signed: 0, failures: 1 };
 
 class Rig {
   readonly clock = new ManualClock(Date.now());
   readonly lines: string[] = [];
+  /** Signed and failed. */
+  readonly cells: Float64Array = new Float64Array(2);
   readonly folder: string = fs.mkdtempSync(path.join(os.tmpdir(), 'sign-'));
   readonly file: string = path.join(this.folder, 'db');
   readonly signed: string = path.join(this.folder, 'db.example.org.signed');
@@ -55,8 +58,8 @@ class Rig {
   /** One look at the file; how often it was signed. */
   async start(keys: readonly SigningKeyData[] = [key]): Promise<number> {
     this.lines.length = 0;
-    const options = { file: this.file, zone: 'example.org.', directory: this.folder, keys };
-    const env = { clock: this.clock, log: keepLines(this.lines) };
+    const options = { file: this.file, zone: 'example.org.', directory: this.folder, keys, cells: CELLS };
+    const env = { clock: this.clock, log: keepLines(this.lines), cells: this.cells };
     const source = startSignSource(options, env, { random: () => 0.5, pause: () => Promise.resolve() });
     await source.ready;
     source.stop();
@@ -149,13 +152,14 @@ test('sign: a broken zone is told with its line, what was there stays, nothing i
   t.is(await rig.start(), 0);
   t.regex(rig.lines.at(-1)!, /Error signing "example.org." .*db:15: A: .*999/);
   t.is(fs.readFileSync(rig.signed, 'utf8'), before);
+  t.deepEqual([...rig.cells], [1, 1]);
   t.deepEqual(fs.readdirSync(rig.folder).sort(), ['db', 'db.example.org.signed']);
 });
 
 test('sign: it is looked at every five hours, and no more after stop', async (t) => {
   const rig = new Rig(t);
-  const options = { file: rig.file, zone: 'example.org.', directory: rig.folder, keys: [key] };
-  const source = startSignSource(options, { clock: rig.clock, log: keepLines(rig.lines) });
+  const options = { file: rig.file, zone: 'example.org.', directory: rig.folder, keys: [key], cells: CELLS };
+  const source = startSignSource(options, { clock: rig.clock, log: keepLines(rig.lines), cells: rig.cells });
   await source.ready;
   t.is(rig.clock.pending, 1);
   rig.clock.advance(5 * 3_600_000 - 1);

@@ -57,6 +57,8 @@ class FakePrimaries implements PrimaryClient {
 class Rig {
   readonly clock = new ManualClock();
   readonly lines: string[] = [];
+  /** Transfers and failures. */
+  readonly cells = new Float64Array(2);
   readonly primaries = new FakePrimaries();
   readonly #memory = createStoreMemory({ arenaBytes: 2 ** 22, readers: 2 });
   readonly #writer = new StoreWriter(this.#memory, { minSlots: 64 });
@@ -65,8 +67,15 @@ class Rig {
   source: Source | undefined;
 
   start(zones: SecondarySourceOptions['zones'] = [{ zone: 'z.test.', primaries: [FIRST] }]): Promise<void> {
-    const env = { writer: this.#writer, tree: this.#tree, clock: this.clock, log: keepLines(this.lines) };
-    this.source = startSecondarySource({ zones }, env, { client: this.primaries, random: () => 0.5 });
+    const env = {
+      writer: this.#writer,
+      tree: this.#tree,
+      clock: this.clock,
+      log: keepLines(this.lines),
+      cells: this.cells,
+    };
+    const options = { zones, cells: { transfers: 0, failures: 1 } };
+    this.source = startSecondarySource(options, env, { client: this.primaries, random: () => 0.5 });
     return this.settle();
   }
 
@@ -106,6 +115,7 @@ test('secondary: a zone is asked for again with longer and longer pauses until i
   rig.primaries.put('z.test.', zoneText(7));
   await rig.advance(10);
   t.is(rig.served(), 7);
+  t.deepEqual([...rig.cells], [1, 9]);
   t.regex(
     rig.lines[0]!,
     /All 'z\.test\.' masters failed to transfer, retrying in 0\.25s: 192\.0\.2\.1:53: connection refused/,
