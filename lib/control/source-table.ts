@@ -69,7 +69,7 @@ export class SourceTable {
     return {
       claim,
       start: async () => {
-        for (const entry of claimed.values()) entry.source ??= await this.#start(entry);
+        for (const entry of claimed.values()) entry.source ??= await this.#start(entry, before.size > 0);
       },
       waitReady: (isWanted = () => true) =>
         this.#waitReady([...claimed.values()].filter(({ spec }) => isWanted(spec.kind))),
@@ -109,9 +109,10 @@ export class SourceTable {
     for (const { source } of this.#entries.values()) source?.stop();
   }
 
-  #start({ spec, tree }: Entry): Promise<Source> {
+  #start({ spec, tree }: Entry, isReload: boolean): Promise<Source> {
     const { start, writer, clock, log, cells, metrics } = this.#env;
-    return start(spec, { writer, tree, clock, log: log.forPlugin(spec.kind), cells, ...(metrics && { metrics }) });
+    const env = { writer, tree, clock, log: log.forPlugin(spec.kind), cells, isReload };
+    return start(spec, { ...env, ...(metrics && { metrics }) });
   }
 
   async #waitReady(entries: readonly Entry[]): Promise<LateSource[]> {

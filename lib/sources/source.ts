@@ -35,6 +35,8 @@ export type SourceEnv = {
   readonly log: Logger;
   /** The control thread's own row of metric cells. */
   readonly cells: Float64Array;
+  /** Another configuration is being served: what a source could show at once, but out of date, is not wanted. */
+  readonly isReload?: boolean;
   /** For series whose labels are known only when something happens; without it they are not counted. */
   readonly metrics?: MetricRegistry;
 };

@@ -122,7 +122,7 @@ async function startReflectors(options: KubernetesSourceOptions, trees: ClusterT
   followAll(source, options, trees);
   const keeper = options.snapshot && new SnapshotKeeper(snapshotSettings(options.snapshot, options, env));
   // A saved view is served while the way to the cluster is still being opened: that takes long with a kubeconfig.
-  const saved = keeper?.read();
+  const saved = env.isReload === true ? undefined : keeper?.read();
   if (saved !== undefined) {
     source.restore(saved.parts);
     trees.serveSaved();
