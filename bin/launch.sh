@@ -69,4 +69,7 @@ case "${NODE_OPTIONS-}" in
     fi
     ;;
 esac
+# Few memory pools of the C library: its threads come and go, and what each pool keeps is lost to the others.
+MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX-2}
+export MALLOC_ARENA_MAX
 exec "$node" "$@"
