@@ -26,8 +26,8 @@ const STANDING = { OWN: 0, CUT: 1, BELOW: 2 } as const;
 type Standing = (typeof STANDING)[keyof typeof STANDING];
 
 /**
- * All records of the signed zone, the SOA record and its signatures first. One name at a time is signed between two records that
- * are yielded, so the caller can let other work run.
+ * All records of the signed zone, the SOA record and its signatures first. At most one name is signed between two yields, and
+ * undefined is yielded where much else was done, so the caller can let other work run.
  *
  * @param names keys of `contents` in canonical order
  */
@@ -36,21 +36,20 @@ export function* signZone(
   names: readonly string[],
   keys: readonly SigningKey[],
   terms: SigningTerms,
-): Generator<ResourceRecord> {
+): Generator<ResourceRecord | undefined> {
   const { origin } = contents;
   const apex = apexRrsets(contents, keys, terms.serial);
   const soa = apex[0]!;
-  const standings = new Map<string, Standing>(findStandings(contents, names));
-  const chain = names.filter((key) => standings.get(key) !== STANDING.BELOW && hasRecords(contents, key, apex));
+  const { standings, chain } = yield* findChain(contents, names);
   const minimum = new DataView(soa.rdatas[0]!.buffer, soa.rdatas[0]!.byteOffset).getUint32(
     soa.rdatas[0]!.length - MINIMUM_FROM_END,
   );
   const nsecTtlSeconds = Math.min(soa.ttlSeconds, minimum);
   let position = 0;
-  for (const key of names) {
+  for (const [i, key] of names.entries()) {
     const owner = absoluteName(key, origin);
     const rrsets = key === '' ? apex : makeRrsets(contents.records(key));
-    const standing = standings.get(key)!;
+    const standing = standings[i]!;
     if (chain[position] === key) {
       const next = absoluteName(chain[++position % chain.length]!, origin);
       const types = [...rrsets.map(({ type }) => type), RRTYPE.RRSIG, RRTYPE.NSEC].filter(
@@ -87,24 +86,34 @@ function* makeRecords(
   for (const rdata of rdatas) yield { name, type, class: CLASS.IN, ttlSeconds, rdata };
 }
 
-function* findStandings(contents: ZoneContents, names: readonly string[]): Generator<[string, Standing]> {
+type Chain = {
+  /** How far the zone is authoritative, name by name. */
+  readonly standings: readonly Standing[];
+  /** Names that have NSEC records, in order. */
+  readonly chain: readonly string[];
+};
+
+function* findChain(contents: ZoneContents, names: readonly string[]): Generator<undefined, Chain> {
+  const standings: Standing[] = [];
+  const chain: string[] = [];
   let above: string | undefined;
   for (const key of names) {
+    if (standings.length % NAMES_PER_SLICE === NAMES_PER_SLICE - 1) yield undefined;
     if (above !== undefined && key.startsWith(above)) {
-      yield [key, STANDING.BELOW];
+      standings.push(STANDING.BELOW);
       continue;
     }
     const records = contents.records(key);
-    const isCut = key !== '' && records.some(({ type }) => type === RRTYPE.NS);
-    above = isCut || records.some(({ type }) => type === RRTYPE.DNAME) ? key : undefined;
-    if (above === '') above = undefined;
-    yield [key, isCut ? STANDING.CUT : STANDING.OWN];
+    const isApex = key === '';
+    const isCut = !isApex && records.some(({ type }) => type === RRTYPE.NS);
+    const isRenamed = !isApex && records.some(({ type }) => type === RRTYPE.DNAME);
+    above = isCut || isRenamed ? key : undefined;
+    standings.push(isCut ? STANDING.CUT : STANDING.OWN);
+    if (isApex || records.some(({ type }) => !MADE_HERE.has(type))) chain.push(key);
   }
+  return { standings, chain };
 }
-
-function hasRecords(contents: ZoneContents, key: string, apex: readonly Rrset[]): boolean {
-  return key === '' ? apex.length > 0 : contents.records(key).some(({ type }) => !MADE_HERE.has(type));
-}
+const NAMES_PER_SLICE = 1000;
 
 /** The apex's own records, its SOA first, and those that come with the keys. */
 function apexRrsets(contents: ZoneContents, keys: readonly SigningKey[], serial: number): Rrset[] {

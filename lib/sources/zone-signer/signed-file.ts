@@ -86,15 +86,19 @@ function readSoaSignatures(head: string): SoaSignature[] {
   return signatures;
 }
 
-/** Writes the records and puts the file into its place in one step. @throws Error of the file system */
-export async function writeSignedFile(file: string, records: Iterable<ResourceRecord>, pause: Pause): Promise<void> {
+/** Writes the records and puts the file into its place in one step; undefined among them is a place to pause. @throws Error of the file system */
+export async function writeSignedFile(
+  file: string,
+  records: Iterable<ResourceRecord | undefined>,
+  pause: Pause,
+): Promise<void> {
   const temporary = path.join(path.dirname(file), `signed-${randomBytes(6).toString('hex')}`);
   const handle = await fs.promises.open(temporary, 'wx', 0o644);
   try {
     let text = '';
     let sinceMs = performance.now();
     for (const record of records) {
-      text += `${formatRecord(record, '\t')}\n`;
+      if (record !== undefined) text += `${formatRecord(record, '\t')}\n`;
       if (text.length >= WRITE_CHARACTERS) {
         await handle.appendFile(text);
         text = '';
