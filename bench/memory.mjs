@@ -83,8 +83,9 @@ try {
     steadyMib,
     peakMib,
     afterMib: resident(),
+    ofWhich: { anonymous: status('RssAnon'), files: status('RssFile'), shared: status('RssShmem') },
     peakToSteady: Math.round((peakMib / steadyMib) * 100) / 100,
-    cgroupMib: values.cgroup === undefined ? null : Number(values.cgroup),
+    cgroup: group === undefined ? null : { limitMib: Number(values.cgroup), peakMib: group.peakMib() },
     load: os.loadavg().map((value) => Math.round(value * 10) / 10),
     cores: os.availableParallelism(),
   };
@@ -129,6 +130,10 @@ function makeGroup(mib) {
   fs.writeFileSync(path.join(at, isV2 ? 'memory.max' : 'memory.limit_in_bytes'), String(mib * 2 ** 20));
   return {
     wrap: ['sh', '-c', `echo $$ > ${at}/cgroup.procs && exec "$@"`, 'sh'],
+    peakMib() {
+      const file = path.join(at, isV2 ? 'memory.peak' : 'memory.max_usage_in_bytes');
+      return Math.round(Number(fs.readFileSync(file, 'latin1')) / 2 ** 20);
+    },
     remove: () => void spawn('rmdir', [at], { stdio: 'ignore' }),
   };
 }

@@ -113,7 +113,7 @@ export class Server {
     const endpoints = await this.http.prepare(configuration.services);
     endpoints.take();
     parts.pool.start();
-    await Promise.all([claims.start(), parts.pool.prepare(configuration.plan)]);
+    await Promise.all([parts.pool.prepare(configuration.plan), claims.start()]);
     claims.keep();
     await claims.waitReady((kind) => kind !== 'kubernetes');
     await parts.pool.activate(configuration.plan);

@@ -114,9 +114,13 @@ export class ClusterView {
     this.#scheduleFlush();
   }
 
-  /** What has come so far is a saved view: it is served when all its names are made, until the cluster's own is complete. */
+  /**
+   * What has come so far is a saved view: it is served until the cluster's own is complete. Names are answered as soon as
+   * they are made, and none is denied before all of them are.
+   */
   serveSaved(): void {
     this.#isSaved = true;
+    this.serveIncomplete();
     this.#scheduleFlush();
   }
 
