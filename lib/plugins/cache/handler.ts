@@ -85,11 +85,12 @@ class Cache {
     const { cells } = this.#env;
     const own = this.#cellsOf(query.server);
     cells[own.requests]!++;
-    const nowMs = query.receivedMs + this.#epochMs;
     const hash = hashKey(query);
     for (let looks = 0; looks < MAX_LOOKS; looks++) {
-      const entry = this.#lookUp(query, hash, nowMs);
+      const entry = this.#lookUp(query, hash);
       if (entry === -1) break;
+      // Not before: a query that nothing is stored for needs no time, which would be an object of its own.
+      const nowMs = query.receivedMs + this.#epochMs;
       const kind = this.#found;
       const table = this.#tables[kind];
       const ttlLeft = table.ttlLeft(entry, nowMs);
@@ -119,19 +120,24 @@ class Cache {
    * The entry to answer from, or -1; `#found` says in which table. A denial goes before a success, but a stored SERVFAIL
    * after it.
    */
-  #lookUp(query: Query, hash: number, nowMs: number): number {
+  #lookUp(query: Query, hash: number): number {
     const [success, denial] = this.#tables;
     this.#found = SUCCESS;
     if (this.#options.stale?.preferPositive) {
       const entry = success.find(query, hash);
-      if (entry !== -1 && this.#isUsable(success, entry, nowMs) && success.isAnswering(entry)) return entry;
+      if (
+        entry !== -1 &&
+        this.#isUsable(success, entry, query.receivedMs + this.#epochMs) &&
+        success.isAnswering(entry)
+      )
+        return entry;
     }
     const denied = denial.find(query, hash);
-    const isDenied = denied !== -1 && this.#isUsable(denial, denied, nowMs);
+    const isDenied = denied !== -1 && this.#isUsable(denial, denied, query.receivedMs + this.#epochMs);
     const denialIsFinal = isDenied && !isFailure(denial.rcode(denied));
     if (!denialIsFinal) {
       const entry = success.find(query, hash);
-      if (entry !== -1 && this.#isUsable(success, entry, nowMs)) return entry;
+      if (entry !== -1 && this.#isUsable(success, entry, query.receivedMs + this.#epochMs)) return entry;
     }
     this.#found = DENIAL;
     return isDenied ? denied : -1;
