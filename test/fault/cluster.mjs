@@ -28,8 +28,11 @@ const slice = (name, ...addresses) => ({
   ports: PORTS,
   endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
 });
-/** From exec to the first answer; a second on a machine with nothing else to do. */
-const LATE_MS = 1000 * Math.max(1, os.loadavg()[0] / os.availableParallelism());
+/** How many programs want each core. Limits are for a machine with nothing else to do; one that is shared is late by itself. */
+const BUSY = Math.max(1, os.loadavg()[0] / os.availableParallelism());
+/** From exec to the first answer. */
+const LATE_MS = 1000 * BUSY;
+const P99_MS = 5;
 const nameOf = (service) => `${service}.shop.svc.cluster.local.`;
 const OBJECTS = [
   namespaceOf('shop'),
@@ -284,8 +287,7 @@ async function sliceStorm() {
       const { asked, wrong, p99Ms, maxMs } = await asker.end();
       expectEqual(wrong, [], 'wrong answers');
       const figures = `written in ${writtenMs} ms, exact after ${truthMs} ms, ${asked} answers, 0 wrong, p99 ${p99Ms} ms, slowest ${maxMs} ms (p99 ${idleMs} ms while nothing changes)`;
-      // A busy machine is late by itself.
-      expect(p99Ms <= 5 + idleMs, figures);
+      expect(p99Ms <= (P99_MS + idleMs) * BUSY, figures);
       return figures;
     },
     { objects: [...OBJECTS, ...objects.flat()] },
