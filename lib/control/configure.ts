@@ -7,7 +7,13 @@ import type { ConfigFiles } from '../config/import-files.ts';
 import type { ServerBlock } from '../config/server-block.ts';
 import type { Plan } from '../link/plan.ts';
 import type { MetricRegistry } from '../metrics/registry.ts';
-import { CONFIG_ONLY, EXTERNAL_DIRECTIVES, NOT_BUILT_ADVICE, PLUGIN_ORDER, REMOVED_DIRECTIVES } from '../plugins/order.ts';
+import {
+  CONFIG_ONLY,
+  EXTERNAL_DIRECTIVES,
+  NOT_BUILT_ADVICE,
+  PLUGIN_ORDER,
+  REMOVED_DIRECTIVES,
+} from '../plugins/order.ts';
 import { SETUPS } from '../plugins/setups.ts';
 import { buildPlan } from './plan-builder.ts';
 import { BlockSetup, type SetupEnv } from './setup-context.ts';
