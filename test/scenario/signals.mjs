@@ -230,12 +230,30 @@ async function checkReload(checks) {
 }
 
 async function checkLoop(checks) {
-  await checks.check('a forwarding loop is found and exits 1', async () => {
+  await checks.check('a forwarding loop is named in the log, its zone is SERVFAIL, the process stays up', async () => {
     const port = await findFreePort();
     const folder = makeFolder('loop');
     fs.writeFileSync(
       path.join(folder, 'Corefile'),
       `.:${port} {\n  bind 127.0.0.1\n  loop\n  forward . 127.0.0.1:${port}\n}\n`,
+    );
+    const program = spawnServer(['-conf', path.join(folder, 'Corefile')]);
+    const client = new DnsClient(port);
+    try {
+      await waitFor('the line about the loop', () => /[Ll]oop/.test(program.output), LIMIT_MS);
+      expectEqual((await client.ask('example.org.', 'A'))?.rcode, 'SERVFAIL');
+      expectEqual(program.ended, undefined, 'end of the process');
+    } finally {
+      client.close();
+      await program.kill();
+    }
+  });
+  await checks.check('a forwarding loop ends the process with 1 when asked to', async () => {
+    const port = await findFreePort();
+    const folder = makeFolder('loop');
+    fs.writeFileSync(
+      path.join(folder, 'Corefile'),
+      `.:${port} {\n  bind 127.0.0.1\n  loop exit\n  forward . 127.0.0.1:${port}\n}\n`,
     );
     const { code, stderr, stdout } = await runOnce(['-conf', path.join(folder, 'Corefile')]);
     expect(code === 1 && /[Ll]oop/.test(stderr + stdout), `${code} ${stderr} ${stdout}`);
