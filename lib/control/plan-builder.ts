@@ -103,7 +103,7 @@ const HTTP_STATUSES = [200, 400, 404, 500, 503] as const;
 
 function declareHttpResponses(metrics: MetricRegistry, server: string): Record<number, number> {
   const cell = (status: number): number =>
-    metrics.counter('coredns_dns_https_responses_total', 'Counter of DoH responses per server and http status code.', {
+    metrics.counter('coredns_dns_https_responses_total', 'Replies to DNS-over-HTTPS requests, by HTTP status.', {
       server,
       status: `${status}`,
     });

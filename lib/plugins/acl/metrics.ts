@@ -14,19 +14,11 @@ export function declareAclCells(
     zones.map((zone): AclCells => {
       const labels = { server, zone, view };
       return {
-        blocked: metrics.counter(
-          'coredns_acl_blocked_requests_total',
-          'Counter of DNS requests being blocked.',
-          labels,
-        ),
-        filtered: metrics.counter(
-          'coredns_acl_filtered_requests_total',
-          'Counter of DNS requests being filtered.',
-          labels,
-        ),
+        blocked: metrics.counter('coredns_acl_blocked_requests_total', 'Queries refused by a rule.', labels),
+        filtered: metrics.counter('coredns_acl_filtered_requests_total', 'Queries answered empty by a rule.', labels),
         dropped: metrics.counter(
           'coredns_acl_dropped_requests_total',
-          'Counter of DNS requests being dropped.',
+          'Queries left without a reply by a rule.',
           labels,
         ),
       };

@@ -46,7 +46,7 @@ export function setupAcl(directives: readonly Directive[], context: SetupContext
     return { zones, policies, cells: declareAclCells(metrics, servers, zones, view) };
   });
   const allowedCells = servers.map((server) =>
-    metrics.counter('coredns_acl_allowed_requests_total', 'Counter of DNS requests being allowed.', { server, view }),
+    metrics.counter('coredns_acl_allowed_requests_total', 'Queries that passed all rules.', { server, view }),
   );
   return { rules, allowedCells };
 }

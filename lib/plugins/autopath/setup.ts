@@ -38,7 +38,11 @@ export function setupAutopath(directives: readonly Directive[], context: SetupCo
     search: isPlugin ? [] : readFile(directive, where, context),
     plugin,
     successCells: context.servers.map((server) =>
-      context.metrics.counter('coredns_autopath_success_total', 'Counter of requests that did autopath.', { server }),
+      context.metrics.counter(
+        'coredns_autopath_success_total',
+        'Queries answered by a name further down the search path.',
+        { server },
+      ),
     ),
   };
 }

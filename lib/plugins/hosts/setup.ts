@@ -75,13 +75,13 @@ function addSource(context: SetupContext, file: string, zones: readonly string[]
     reloadMs,
     entriesCell: context.metrics.gauge(
       'coredns_hosts_entries',
-      'The combined number of entries in hosts and Corefile.',
+      'Addresses and names known from the file and the Corefile.',
       { hostsfile: file },
       true,
     ),
     reloadTimeCell: context.metrics.gauge(
       'coredns_hosts_reload_timestamp_seconds',
-      'The timestamp of the last reload of hosts file.',
+      'When the file that is served was last changed, Unix seconds.',
       {},
       true,
     ),

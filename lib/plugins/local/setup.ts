@@ -28,7 +28,7 @@ export function setupLocal(directives: readonly Directive[], context: SetupConte
   }
   const localhostCell = context.metrics.counter(
     'coredns_local_localhost_requests_total',
-    'Counter of special localhost subdomain requests.',
+    'Queries for names below localhost or that start with it.',
     {},
     true,
   );

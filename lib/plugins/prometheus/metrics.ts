@@ -37,12 +37,12 @@ export type RequestCells = {
 };
 
 const NAMES = {
-  requests: ['coredns_dns_requests_total', 'Counter of DNS requests made per zone, protocol and family.'],
-  responses: ['coredns_dns_responses_total', 'Counter of response status codes.'],
-  dnssecOk: ['coredns_dns_do_requests_total', 'Counter of DNS requests with DO bit set per zone.'],
-  duration: ['coredns_dns_request_duration_seconds', 'Histogram of the time (in seconds) each request took per zone.'],
+  requests: ['coredns_dns_requests_total', 'Queries received, by zone, protocol, address family and type.'],
+  responses: ['coredns_dns_responses_total', 'Replies, by response code.'],
+  dnssecOk: ['coredns_dns_do_requests_total', 'Queries that asked for DNSSEC records (DO bit).'],
+  duration: ['coredns_dns_request_duration_seconds', 'Seconds from a query to its reply.'],
   requestSize: ['coredns_dns_request_size_bytes', 'Size of the request in bytes per zone and protocol.'],
-  responseSize: ['coredns_dns_response_size_bytes', 'Size of the returned response in bytes.'],
+  responseSize: ['coredns_dns_response_size_bytes', 'Bytes of replies, names written out in full.'],
 } as const;
 
 /** The value of the label `zone` for queries that were answered before any server block saw them. */

@@ -60,11 +60,12 @@ function declare({ metrics, servers, zones, view, directives }: SetupContext): P
       cells.push(declareRequestCells(metrics, server, label, view, writer));
       for (const name of cells.length <= MAX_PAIRS ? plugins : []) {
         enabled.push(
-          metrics.gauge(
-            'coredns_plugin_enabled',
-            'A metric that indicates whether a plugin is enabled on per server and zone basis.',
-            { server, zone, view, name },
-          ),
+          metrics.gauge('coredns_plugin_enabled', '1 for each plugin that a server uses for a zone.', {
+            server,
+            zone,
+            view,
+            name,
+          }),
         );
       }
     }

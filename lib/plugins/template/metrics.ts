@@ -34,7 +34,7 @@ export function declareTemplateCells(metrics: MetricRegistry, scope: TemplateSco
   return {
     kinds: kindsOf(scope).length,
     matches: declareAll(scope, {}, (labels) =>
-      metrics.counter('coredns_template_matches_total', 'Counter of template regex matches.', labels),
+      metrics.counter('coredns_template_matches_total', 'Queries that a template answered.', labels),
     ),
   };
 }
@@ -49,10 +49,14 @@ export function declareLineCells(
   const labels = { section, template: line };
   return {
     templateFailures: declareAll(scope, labels, (all) =>
-      metrics.counter('coredns_template_template_failures_total', 'Counter of go template failures.', all),
+      metrics.counter(
+        'coredns_template_template_failures_total',
+        'Templates that failed while they were filled in.',
+        all,
+      ),
     ),
     recordFailures: declareAll(scope, labels, (all) =>
-      metrics.counter('coredns_template_rr_failures_total', 'Counter of mis-templated RRs.', all),
+      metrics.counter('coredns_template_rr_failures_total', 'Lines of filled-in templates that are no record.', all),
     ),
   };
 }

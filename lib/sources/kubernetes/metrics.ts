@@ -16,13 +16,13 @@ export function createRequestObserver(metrics: MetricRegistry, cells: Float64Arr
     const code = status === 0 ? '<error>' : String(status);
     const requests = metrics.counter(
       'coredns_kubernetes_rest_client_requests_total',
-      'Number of HTTP requests, partitioned by status code, method, and host.',
+      'Requests to the API server, by status, method and host.',
       { code, method: 'GET', host },
     );
     cells[requests]!++;
     const duration = metrics.histogram(
       'coredns_kubernetes_rest_client_request_duration_seconds',
-      'Request latency in seconds. Broken down by verb and host.',
+      'Seconds until the API server answered a request, by verb and host.',
       REQUEST_BUCKETS,
       { verb: 'GET', host },
     );
