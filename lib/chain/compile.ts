@@ -13,16 +13,17 @@ export type BaseEnv = Omit<Env, 'next' | 'isLast' | 'log' | 'offers'> & {
 /**
  * Makes the block's chain. A block without plugins refuses everything, as CoreDNS does.
  *
+ * @param offers filled with what the block's plugins have for one another
  * @throws Error when the plan names a plugin that has no handler: control made the plan, so this is a bug
  */
 export function compileChain(
   block: BlockPlan,
   factories: Readonly<Record<string, HandlerFactory<never>>>,
   env: BaseEnv,
+  offers: BlockOffers = new BlockOffers(),
 ): Handler {
   const last = block.chain.at(-1);
   if (!last) return refuse;
-  const offers = new BlockOffers();
   let next = endOfChain(last.plugin);
   for (const link of block.chain.toReversed()) {
     const factory = factories[link.plugin];

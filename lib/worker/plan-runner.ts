@@ -2,15 +2,16 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Answer } from '../chain/answer.ts';
+import { BlockOffers, type MetadataProvider } from '../chain/block-offers.ts';
 import { type BaseEnv, compileChain } from '../chain/compile.ts';
 import { Outcome, type Result } from '../chain/outcome.ts';
 import type { Handler, HandlerFactory, Upstreams } from '../chain/plugin.ts';
 import { type Query, TRANSPORT } from '../chain/query.ts';
-import { compileQueryFilter } from '../chain/query-filter.ts';
+import { compileQueryFilter, type QueryFilter, withMetadata } from '../chain/query-filter.ts';
 import { Router } from '../chain/router.ts';
 import { TsigVerifier } from '../chain/tsig.ts';
 import { makeSubquery, MAX_DEPTH } from '../chain/subquery.ts';
-import type { ListenerPlan, Plan } from '../link/plan.ts';
+import type { BlockPlan, ListenerPlan, Plan } from '../link/plan.ts';
 import type { RequestCells } from '../plugins/prometheus/metrics.ts';
 import type { StoreReader } from '../store/reader.ts';
 import { RCODE } from '../wire/types.ts';
@@ -128,9 +129,10 @@ export class PlanRunner {
 
   #compile(plan: Plan): { states: ListenerState[]; onClose: (() => void)[] } {
     const { env, states, onClose } = this.#baseEnv();
-    const handlers: Handler[] = plan.blocks.map((block) => compileChain(block, this.#env.factories, env));
+    const offers = plan.blocks.map(() => new BlockOffers());
+    const handlers: Handler[] = plan.blocks.map((block, i) => compileChain(block, this.#env.factories, env, offers[i]));
     const zones = plan.blocks.map((block) => block.zones);
-    const filters = plan.blocks.map(({ filter }) => filter && compileQueryFilter(filter));
+    const filters = plan.blocks.map((block, i) => compileFilter(block, offers[i]!.metadata, this.#env.store));
     plan.listeners.forEach((listener, index) => {
       states.push({
         index,
@@ -166,6 +168,19 @@ export class PlanRunner {
     };
     return { env, states, onClose };
   }
+}
+
+/** The block's conditions; metadata is collected for them only where the block has it and they ask for it. */
+function compileFilter(
+  block: BlockPlan,
+  providers: readonly MetadataProvider[],
+  store: StoreReader,
+): QueryFilter | undefined {
+  if (block.filter === undefined) return undefined;
+  const filter = compileQueryFilter(block.filter);
+  const asksMetadata = block.filter.some((expression) => /\bmetadata\s*\(/.test(expression));
+  const hasMetadata = block.chain.some(({ plugin }) => plugin === 'metadata');
+  return asksMetadata && hasMetadata ? withMetadata(filter, providers, store) : filter;
 }
 
 /** Asks the server that `query` came to for another name. */
