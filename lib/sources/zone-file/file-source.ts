@@ -31,7 +31,9 @@ export async function startFileSource(options: FileSourceOptions, env: SourceEnv
     const isMissing = error.line === 0 && error.isUnreadable && error.file === options.file;
     if (!isMissing || options.reloadMs === 0) {
       publisher.close();
-      throw new ConfigError('FILE', `file: ${error.message}`, error.file, error.line);
+      // What is missing in the file as a whole is reported at its first line.
+      const line = error.isUnreadable ? error.line : Math.max(1, error.line);
+      throw new ConfigError('FILE', `file: ${error.message}`, error.file, line);
     }
     if (zone === zones[0]) log.warning(`Failed to open ${error.format()}: trying again in ${options.reloadMs / 1000}s`);
   }

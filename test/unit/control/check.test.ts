@@ -1,4 +1,7 @@
 // -check: every problem in one go.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import test from 'ava';
 import { createLogger } from '../../../lib/base/log.ts';
 import { checkCorefile } from '../../../lib/control/check.ts';
@@ -32,4 +35,16 @@ test('check: a text that does not parse has one problem', async (t) => {
   const lines = await check('. {\n    whoami\n');
   t.is(lines.length, 1);
   t.regex(lines[0]!, /^Corefile:\d+: .*closing/);
+});
+
+test('check: a broken zone file is a problem with its own line', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'check-'));
+  t.teardown(() => fs.rmSync(folder, { recursive: true }));
+  const zone = path.join(folder, 'db');
+  fs.writeFileSync(zone, '@ 60 IN SOA ns hostmaster 1 2 3 4 5\nwww 60 IN A not-an-address\n');
+  const lines = await check(`a.org {\n    file ${zone}\n}\n`);
+  t.is(lines.length, 1);
+  t.true(lines[0]!.startsWith(`${zone}:2: file: `), lines[0]);
+  fs.writeFileSync(zone, '@ 60 IN SOA ns hostmaster 1 2 3 4 5\nwww 60 IN A 192.0.2.1\n');
+  t.deepEqual(await check(`a.org {\n    file ${zone}\n}\n`), []);
 });

@@ -143,7 +143,7 @@ test('file source: a missing file is waited for; without reload it is an error',
 });
 
 const REFUSED: readonly (readonly [string, string, number, RegExp])[] = [
-  ['a file without SOA', 'www 60 IN A 192.0.2.1\n', 0, /no SOA/],
+  ['a file without SOA', 'www 60 IN A 192.0.2.1\n', 1, /no SOA/],
   ['an $INCLUDE of nothing', zoneText(1, '$INCLUDE absent\n'), 5, /absent/],
   ['an $INCLUDE of itself', zoneText(1, '$INCLUDE db\n'), 5, /deeper than 7/],
   [
