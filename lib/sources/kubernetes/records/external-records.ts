@@ -3,11 +3,11 @@ import { parseIpAddress } from '../../../base/ip-address.ts';
 import { ENTRY_FLAG } from '../../../store/rrset-form.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Service } from '../objects/service.ts';
-import { type Contents, NameAnswer, PSEUDO_PORTS } from './name-answer.ts';
+import type { Contents } from './name-answer.ts';
 import { wireLabel } from './relative-name.ts';
 import { externalTransferRrset } from './transfer-records.ts';
-import { portLabels, type RecordOptions } from './labels.ts';
-import { addEndpoints, addHeadless } from './service-records.ts';
+import type { RecordOptions } from './labels.ts';
+import { addEndpoints, addHeadless, addOwnAddresses } from './service-records.ts';
 
 /** `<service>.<namespace>` */
 export function externalName(namespace: string, service: string): string {
@@ -25,9 +25,10 @@ export function externalRecords(
   options: RecordOptions,
   touched?: ReadonlySet<string>,
 ): Map<string, Contents> {
+  const { externalAddresses } = service;
   const names = new Map<string, Contents>();
   const base = externalName(service.namespace, service.name);
-  if (service.externalAddresses.length > 0) addExternal(names, base, service);
+  if (externalAddresses.length > 0) addOwnAddresses(names, base, service.ports, externalAddresses, isHostName);
   else {
     if (service.headless) addHeadless(names, base, slices, { ...options, zonal: false });
     const endpoints = new Map<string, Contents>();
@@ -40,22 +41,7 @@ export function externalRecords(
   return names;
 }
 
-function addExternal(names: Map<string, Contents>, base: string, service: Service): void {
-  const own = new NameAnswer();
-  const byPort = new Map<string, NameAnswer>();
-  for (const port of service.ports.length === 0 ? PSEUDO_PORTS : service.ports) {
-    let named: NameAnswer | undefined;
-    if (port.name !== '') {
-      const key = portLabels(port);
-      named = byPort.get(key) ?? new NameAnswer();
-      byPort.set(key, named);
-    }
-    for (const address of service.externalAddresses) {
-      const isName = parseIpAddress(address) === undefined;
-      own.add('', address, port.port, isName);
-      named?.add('', address, port.port, isName);
-    }
-  }
-  names.set(base, own.contents(ENTRY_FLAG.SERVICE, 0));
-  for (const [key, answer] of byPort) names.set(key + base, answer.contents(ENTRY_FLAG.PORT, 2));
+/** A load balancer may have a host name in place of addresses. */
+function isHostName(address: string): boolean {
+  return parseIpAddress(address) === undefined;
 }

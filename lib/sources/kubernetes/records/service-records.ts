@@ -5,6 +5,7 @@ import { parseIpAddress } from '../../../base/ip-address.ts';
 import { ENTRY_FLAG } from '../../../store/rrset-form.ts';
 import { MAX_LABEL_LENGTH, parseNameLower } from '../../../wire/name.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
+import type { Port } from '../objects/interned.ts';
 import type { Service } from '../objects/service.ts';
 import { addressBytes, type Contents, NameAnswer, nameRrset, PSEUDO_PORTS, singleContents } from './name-answer.ts';
 import { endpointLabels, endpointName, labelsOf, portLabels, type RecordOptions } from './labels.ts';
@@ -36,7 +37,7 @@ export function serviceRecords(
   }
   if (!service.headless && options.ignoreEmptyService && slices.every((slice) => slice.readyCount === 0)) return names;
   if (service.headless) addHeadless(names, base, slices, options);
-  else addClusterIp(names, base, service);
+  else addOwnAddresses(names, base, service.ports, service.clusterIps, () => false);
   if (names.size === 0) return names;
   addEndpoints(names, base, slices, options, touched);
   return options.transfer ? addTransfer(names, base, service, slices, options) : names;
@@ -62,20 +63,30 @@ function externalTarget(text: string): Uint8Array | undefined {
   return parseNameLower(text);
 }
 
-function addClusterIp(names: Map<string, Contents>, base: string, service: Service): void {
-  if (service.clusterIps.length === 0) return;
+/**
+ * Names of a Service with addresses of its own: the Service's and its ports'.
+ * @param isName whether one of the addresses is a host name
+ */
+export function addOwnAddresses(
+  names: Map<string, Contents>,
+  base: string,
+  ports: readonly Port[],
+  addresses: readonly string[],
+  isName: (address: string) => boolean,
+): void {
+  if (addresses.length === 0) return;
   const own = new NameAnswer();
   const byPort = new Map<string, NameAnswer>();
-  for (const port of service.ports.length === 0 ? PSEUDO_PORTS : service.ports) {
+  for (const port of ports.length === 0 ? PSEUDO_PORTS : ports) {
     let named: NameAnswer | undefined;
     if (port.name !== '') {
       const key = portLabels(port);
       named = byPort.get(key) ?? new NameAnswer();
       byPort.set(key, named);
     }
-    for (const address of service.clusterIps) {
-      own.add('', address, port.port, false);
-      named?.add('', address, port.port, false);
+    for (const address of addresses) {
+      own.add('', address, port.port, isName(address));
+      named?.add('', address, port.port, isName(address));
     }
   }
   names.set(base, own.contents(ENTRY_FLAG.SERVICE, 0));
