@@ -388,7 +388,7 @@ for (const [name, kind, open] of WAYS) {
     const client = await openClient(t);
     client.send(Uint8Array.of(1), batch.port, '127.0.0.1');
     while (batch.counters.received === 0) await new Promise((resolve) => setImmediate(resolve));
-    const again = await listen(t, handlerOf(flip), { port: batch.port, reusePort: false });
+    const again = await whenFree(() => listen(t, handlerOf(flip), { port: batch.port, reusePort: false }));
     t.is(again.port, batch.port);
   });
 }
@@ -469,17 +469,17 @@ for (const kind of typeof libc === 'string' ? ['dgram'] : ['dgram', 'mmsg']) {
     const client = await openClient(t);
     await ask(client, numbered(4), port, '127.0.0.1');
     await worker.terminate();
-    const again = await openWhenFree(port);
+    const again = await whenFree(() => openDgram({ ...LOOPBACK, port, reusePort: false }, handlerOf(flip)));
     t.is(again.port, port);
     again.close();
   });
 }
 
-/** A child that another test forks at this moment holds a copy of every descriptor until it becomes its program. */
-async function openWhenFree(port: number): Promise<Awaited<ReturnType<typeof openDgram>>> {
+/** Opens a port just closed: a child that another test forks holds a copy of every descriptor until it is its program. */
+async function whenFree(open: () => Promise<UdpBatch>): Promise<UdpBatch> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await openDgram({ ...LOOPBACK, port, reusePort: false }, handlerOf(flip));
+      return await open();
     } catch (error) {
       if (attempt === 20) throw error;
       await new Promise<void>((resolve) => void setTimeout(resolve, 50));
