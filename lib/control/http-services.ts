@@ -131,8 +131,9 @@ export class HttpServices {
     const ip = host === '' ? undefined : (await dns.lookup(host, { order: 'ipv4first' })).address;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      // With reusePort the next process of a rolling restart can open the address before this one is gone.
-      const options = { port: Number(port), reusePort: true };
+      // With reusePort the next process of a rolling restart can open the address before this one is gone. A port the
+      // kernel picks is not shared: with reusePort it might be one that another process listens on.
+      const options = { port: Number(port), reusePort: Number(port) !== 0 };
       server.listen(ip === undefined ? options : { ...options, host: ip }, () => {
         server.off('error', reject);
         server.on('error', (error) => this.#sources.log.error(`http ${address}: ${error.message}`));

@@ -52,7 +52,7 @@ async function listen(
   begin: (source: PacketSource) => void = () => undefined,
 ): Promise<HttpListener> {
   const handler: BatchHandler = { begin: (_count, source) => begin(source), end: () => undefined, packet };
-  const listener = await open({ address: '127.0.0.1', port: 0, family: 4, reusePort: true, ...options }, handler);
+  const listener = await open({ address: '127.0.0.1', port: 0, family: 4, reusePort: false, ...options }, handler);
   t.teardown(() => listener.close());
   return listener;
 }

@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads';
 import { openUdp } from '../../../lib/io/udp.ts';
 
 const batch = await openUdp(
-  { address: '127.0.0.1', port: 0, family: 4, reusePort: true, receiveBufferBytes: 65536 },
+  { address: '127.0.0.1', port: 0, family: 4, reusePort: false, receiveBufferBytes: 65536 },
   {
     begin: () => undefined,
     packet(rx, rxAt, rxLength, tx, txAt) {

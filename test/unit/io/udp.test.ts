@@ -52,7 +52,8 @@ const LOOPBACK: UdpOptions = {
   address: '127.0.0.1',
   port: 0,
   family: 4,
-  reusePort: true,
+  // With reusePort the kernel may pick the port of a listener in another test.
+  reusePort: false,
   receiveBufferBytes: 1 << 20,
 };
 
@@ -359,8 +360,8 @@ for (const [name, kind, open] of WAYS) {
   });
 
   test(title('a port in use without reusePort is EADDRINUSE'), async (t) => {
-    const first = await listen(t, handlerOf(flip), { reusePort: false });
-    await t.throwsAsync(open({ ...LOOPBACK, port: first.port, reusePort: false }, handlerOf(flip)), {
+    const first = await listen(t, handlerOf(flip));
+    await t.throwsAsync(open({ ...LOOPBACK, port: first.port }, handlerOf(flip)), {
       code: 'EADDRINUSE',
     });
   });
@@ -370,8 +371,11 @@ for (const [name, kind, open] of WAYS) {
   });
 
   test(title('two listeners with reusePort share a port'), async (t) => {
-    const first = await listen(t, handlerOf(flip));
-    const second = await listen(t, handlerOf(flip), { port: first.port });
+    const unused = await listen(t, handlerOf(flip));
+    const shared = { port: unused.port, reusePort: true };
+    unused.close();
+    const first = await whenFree(() => listen(t, handlerOf(flip), shared));
+    const second = await listen(t, handlerOf(flip), shared);
     t.is(second.port, first.port);
     for (let i = 0; i < 8; i++) await ask(await openClient(t), numbered(4), first.port, '127.0.0.1');
     t.is(first.counters.received + second.counters.received, 32);
@@ -388,7 +392,7 @@ for (const [name, kind, open] of WAYS) {
     const client = await openClient(t);
     client.send(Uint8Array.of(1), batch.port, '127.0.0.1');
     while (batch.counters.received === 0) await new Promise((resolve) => setImmediate(resolve));
-    const again = await whenFree(() => listen(t, handlerOf(flip), { port: batch.port, reusePort: false }));
+    const again = await whenFree(() => listen(t, handlerOf(flip), { port: batch.port }));
     t.is(again.port, batch.port);
   });
 }
@@ -445,7 +449,7 @@ if (typeof libc !== 'string') {
   });
 
   test('mmsg: a second server on the port is refused although libuv was given the socket', async (t) => {
-    const batch = openMmsg(libc, { ...LOOPBACK, reusePort: false }, handlerOf(flip));
+    const batch = openMmsg(libc, LOOPBACK, handlerOf(flip));
     t.teardown(() => batch.close());
     const other = dgram.createSocket({ type: 'udp4', reuseAddr: true });
     t.teardown(() => other.close());
@@ -469,7 +473,7 @@ for (const kind of typeof libc === 'string' ? ['dgram'] : ['dgram', 'mmsg']) {
     const client = await openClient(t);
     await ask(client, numbered(4), port, '127.0.0.1');
     await worker.terminate();
-    const again = await whenFree(() => openDgram({ ...LOOPBACK, port, reusePort: false }, handlerOf(flip)));
+    const again = await whenFree(() => openDgram({ ...LOOPBACK, port }, handlerOf(flip)));
     t.is(again.port, port);
     again.close();
   });
