@@ -85,13 +85,18 @@ export class PacketLoop {
    * @returns -1 when `run` is to follow, else the length of the rejection at `tx[txAt]`, 0 for none
    */
   read(rx: Uint8Array, rxAt: number, rxLength: number, isCut: boolean, tx: Uint8Array, txAt: number): number {
-    const admission = isCut ? ADMISSION.FORMERR : admit(rx, rxAt, rxLength);
-    if (admission === ADMISSION.DROP) return 0;
-    if (admission !== ADMISSION.PASS) return writeRejection(rx, rxAt, admission, tx, txAt);
-    if (this.#query.parse(rx, rxAt, rxLength) !== PARSED.OK) {
-      return writeRejection(rx, rxAt, ADMISSION.FORMERR, tx, txAt);
+    try {
+      const admission = isCut ? ADMISSION.FORMERR : admit(rx, rxAt, rxLength);
+      if (admission === ADMISSION.DROP) return 0;
+      if (admission !== ADMISSION.PASS) return writeRejection(rx, rxAt, admission, tx, txAt);
+      if (this.#query.parse(rx, rxAt, rxLength) !== PARSED.OK) {
+        return writeRejection(rx, rxAt, ADMISSION.FORMERR, tx, txAt);
+      }
+      return -1;
+    } catch (error) {
+      this.#report('message', error);
+      return 0;
     }
-    return -1;
   }
 
   /**
@@ -107,20 +112,18 @@ export class PacketLoop {
     query.transport = listener.transport;
     query.receivedMs = this.#nowMs;
     query.sizeLimit = listener.transport === TRANSPORT.UDP ? Math.max(MIN_UDP_LIMIT, query.udpSize) : STREAM_LIMIT;
-    if (query.tsigAt !== -1 && listener.tsig) query.tsig = listener.tsig.verify(query, this.#clock.nowMs());
     answer.attach(tx, txAt, capacity);
-    answer.begin(query);
-    let result: Result;
     try {
-      result = this.#dispatch(listener, query, answer);
-    } catch (error) {
-      result = this.#fault(answer, error);
-    }
-    if (isWaiting(result)) {
-      this.#wait(result, query, answer, late());
+      if (query.tsigAt !== -1 && listener.tsig) query.tsig = listener.tsig.verify(query, this.#clock.nowMs());
+      answer.begin(query);
+      const result = this.#dispatch(listener, query, answer);
+      if (!isWaiting(result)) return result === Outcome.DROPPED ? 0 : finish(query, answer);
+      this.#wait(result, query, answer, late);
       return 0;
+    } catch (error) {
+      answer.attach(tx, txAt, capacity);
+      return this.#recover(query, answer, 'handler', error);
     }
-    return result === Outcome.DROPPED ? 0 : finish(query, answer);
   }
 
   #dispatch(listener: ListenerState, query: Query, answer: Answer): Result {
@@ -146,10 +149,27 @@ export class PacketLoop {
     return Outcome.FAILED;
   }
 
+  /**
+   * Makes the reply SERVFAIL after a throw.
+   *
+   * @returns its length; 0, which is no reply, when what threw stands in the way of that one too
+   */
+  #recover(query: Query, answer: Answer, where: string, error: unknown): number {
+    this.#report(where, error);
+    try {
+      answer.begin(query);
+      answer.fail(RCODE.SERVFAIL);
+      return finish(query, answer);
+    } catch {
+      return 0;
+    }
+  }
+
   /** The slots go to the next packet: the query takes along what it needs. */
-  #wait(result: Promise<Outcome>, query: Query, answer: Answer, late: LateReply): void {
+  #wait(result: Promise<Outcome>, query: Query, answer: Answer, capture: () => LateReply): void {
     query.detach();
     answer.detach();
+    const late = capture();
     this.waiting++;
     const spare = this.#pool.pop();
     this.#query = spare?.query ?? new Query();
@@ -166,19 +186,40 @@ export class PacketLoop {
       return;
     }
     this.waiting--;
+    this.#sendLast(query, answer, outcome, late);
+    if (this.#pool.length < MAX_POOLED) this.#pool.push({ query, answer });
+  }
+
+  #sendLast(query: Query, answer: Answer, outcome: Outcome, late: LateReply): void {
+    this.#deliver(answer, outcome === Outcome.DROPPED ? 0 : this.#complete(query, answer), late);
+  }
+
+  #deliver(answer: Answer, length: number, late: LateReply): void {
     try {
-      const length = outcome === Outcome.DROPPED ? 0 : finish(query, answer);
       late(answer.bytes, answer.base, length);
     } catch (error) {
       this.#report('late reply', error);
     }
-    if (this.#pool.length < MAX_POOLED) this.#pool.push({ query, answer });
+  }
+
+  #complete(query: Query, answer: Answer): number {
+    try {
+      return finish(query, answer);
+    } catch (error) {
+      return this.#recover(query, answer, 'late reply', error);
+    }
   }
 
   /** Sends a message that others follow. */
   #sendPart(query: Query, answer: Answer, continuation: Continuation, late: LateReply): void {
     // Before its place is asked for: finishing can move the message to a larger buffer.
-    const length = finish(query, answer);
+    const length = this.#complete(query, answer);
+    // After a throw the answer is SERVFAIL and nothing follows it.
+    if (answer.continuation === undefined) {
+      this.#deliver(answer, length, late);
+      this.#endParts(query, answer, continuation);
+      return;
+    }
     late(answer.bytes, answer.base, length, (isOpen) => {
       if (isOpen) this.#sendNext(query, answer, continuation, late);
       else this.#endParts(query, answer, continuation);
@@ -199,8 +240,7 @@ export class PacketLoop {
       this.#sendPart(query, answer, answer.continuation, late);
       return;
     }
-    const length = finish(query, answer);
-    late(answer.bytes, answer.base, length);
+    this.#sendLast(query, answer, Outcome.ANSWERED, late);
     this.#endParts(query, answer, continuation);
   }
 
