@@ -96,6 +96,8 @@ export class Query {
   deadlineMs = 0;
   /** How often this server asked itself on the way here (CNAME targets). */
   depth = 0;
+  /** The query that `rewrite` made this one from; undefined for a client's own. As long-lived as this one. */
+  asked: Query | undefined;
   /** Largest reply in bytes: by UDP payload size or 65535. */
   sizeLimit = 512;
   /** Free for plugins: values kept while the query is under way (`metadata`). Empty unless a plugin asked for it. */

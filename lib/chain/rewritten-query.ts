@@ -26,6 +26,7 @@ export function rewriteQuery(query: Query, rewritten: Rewritten, into: Query): v
   into.authenticData = query.authenticData;
   into.copyOrigin(query);
   into.metadata = query.metadata;
+  into.asked = query;
 }
 
 function writePacket(query: Query, { name, type, class: qclass, options, udpSize }: Rewritten): Uint8Array {

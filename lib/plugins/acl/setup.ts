@@ -29,6 +29,8 @@ export type AclRule = {
 
 export type AclOptions = {
   readonly rules: readonly AclRule[];
+  /** Whether some rule is about a part of the server block's names: an alias may lead into it from outside. */
+  readonly isForSomeNames: boolean;
   /** Counter of allowed queries, by server. */
   readonly allowedCells: readonly number[];
 };
@@ -48,7 +50,13 @@ export function setupAcl(directives: readonly Directive[], context: SetupContext
   const allowedCells = servers.map((server) =>
     metrics.counter('coredns_acl_allowed_requests_total', 'Queries that passed all rules.', { server, view }),
   );
-  return { rules, allowedCells };
+  const isForSomeNames = rules.some((rule) => !context.zones.every((zone) => isCovered(zone, rule.zones)));
+  return { rules, isForSomeNames, allowedCells };
+}
+
+/** Whether every name of `zone` is in one of `zones`. */
+function isCovered(zone: string, zones: readonly string[]): boolean {
+  return zones.some((other) => other === '.' || zone === other || zone.endsWith(`.${other}`));
 }
 
 function readPolicy(directive: Directive, option: Option): AclPolicy {
