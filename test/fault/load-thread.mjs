@@ -3,8 +3,11 @@ import dgram from 'node:dgram';
 import { parentPort, workerData } from 'node:worker_threads';
 import { buildQuery } from '../scenario/dns-client.mjs';
 
-/** names: list to go through, or one with {n} that makes each query different; sockets: source ports. */
-const { address, port, from, names, perSecond, seconds, sockets = 1, timeoutMs = 6000, ednsSize = 1232 } = workerData;
+/** names: list to go through, or one with {n} that makes each query different; from: an address or several, used in turn;
+ *  sockets: source ports. */
+const { address, port, from, names, perSecond, seconds, timeoutMs = 6000, ednsSize = 1232 } = workerData;
+const addresses = [from].flat();
+const { sockets = addresses.length } = workerData;
 const TICK_MS = 5;
 const results = { sent: 0, rcodes: {}, rights: 0, lateMs: [], lost: 0, withEde: 0 };
 const waiting = new Map();
@@ -14,7 +17,7 @@ let counter = Math.floor(Math.random() * 1e9);
 for (let i = 0; i < sockets; i++) {
   const socket = dgram.createSocket({ type: 'udp4', recvBufferSize: 1 << 22 });
   socket.on('message', (bytes) => hear(i, bytes));
-  await new Promise((resolve) => socket.bind(0, from, resolve));
+  await new Promise((resolve) => socket.bind(0, addresses[i % addresses.length], resolve));
   open.push(socket);
 }
 
