@@ -36,6 +36,8 @@ export type KubernetesSourceOptions = {
   readonly bind: readonly string[];
   /** How long the start waits for the first complete view. */
   readonly startupTimeoutMs: number;
+  /** Older than that, the view makes /ready fail; without it never. */
+  readonly readyMaxAgeMs?: number;
   /** Where to save the view, and how old a saved one may be when it is served. */
   readonly snapshot?: {
     readonly directory: string;

@@ -244,7 +244,8 @@ export class Server {
   }
 
   #notReady(): readonly string[] {
-    // Both monitor modes come to the same: a view that was complete once stays so, also when the connection is lost.
+    // Both monitor modes come to the same: a view that was complete once stays so, also when the connection is lost, and
+    // who sets `ready_max_age` wants it asked always.
     if (this.#sources.waiting('kubernetes')) return ['kubernetes'];
     return this.#serving ? [] : ['startup'];
   }

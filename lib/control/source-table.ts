@@ -51,9 +51,11 @@ export class SourceTable {
     this.#env = env;
   }
 
-  /** Kinds with a source that has no complete view yet, sorted, each once. */
+  /** Whether a source of this kind has no complete view yet, or an older one than was asked for. */
   waiting(kind: SourceSpec['kind']): boolean {
-    return [...this.#entries.values()].some(({ spec, source }) => spec.kind === kind && source?.isReady() !== true);
+    return [...this.#entries.values()].some(
+      ({ spec, source }) => spec.kind === kind && (source?.isReady() !== true || source.isOutdated?.() === true),
+    );
   }
 
   begin(): SourceClaims {

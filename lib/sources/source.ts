@@ -10,6 +10,8 @@ export interface Source {
   readonly ready: Promise<void>;
   /** Whether the first complete view is in the store. */
   isReady(): boolean;
+  /** What is served is older than was asked for: not ready for now, whatever `isReady` says. */
+  isOutdated?(): boolean;
   /** How long the start waits for `ready`, in milliseconds. */
   readonly startupTimeoutMs: number;
   /** What is still missing, for the log line at the end of that time: `services, namespaces`. */

@@ -100,7 +100,10 @@ export class FollowedCluster {
       view.sliceSink,
     );
     if (pods === 'verified') this.source.follow(createPodResource(false), view.podSink);
-    this.#freshness = new FreshnessWatch(this.source, this.clock, (isOutdated) => view.markOutdated(isOutdated));
+    this.#freshness = new FreshnessWatch(this.source, {
+      clock: this.clock,
+      onChange: (isOutdated) => view.markOutdated(isOutdated),
+    });
     if (options.snapshot !== undefined) this.keepIn(options.snapshot, options.maxAgeMs);
   }
 

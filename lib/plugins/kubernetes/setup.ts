@@ -50,6 +50,7 @@ const OPTIONS = [
   'startup_timeout',
   'manifests',
   'snapshot',
+  'ready_max_age',
 ] as const;
 
 const REMOVED = {
@@ -65,6 +66,8 @@ const DEFAULT_TTL_SECONDS = 5;
 const MAX_TTL_SECONDS = 3600;
 const DEFAULT_STARTUP_TIMEOUT_MS = 5000;
 const DEFAULT_SNAPSHOT_MAX_AGE_MS = 86_400_000;
+/** API servers are heard once a minute, and a watch is given up after 66 s: less would make /ready flap. */
+const MIN_READY_MAX_AGE_MS = 90_000;
 
 /** What the block's options have said so far. */
 class Draft {
@@ -85,6 +88,7 @@ class Draft {
   zonal = false;
   startupTimeoutMs = DEFAULT_STARTUP_TIMEOUT_MS;
   snapshot: { directory: string; maxAgeMs: number } | undefined;
+  readyMaxAgeMs: number | undefined;
 }
 
 /**
@@ -124,6 +128,7 @@ export function setupKubernetes(directives: readonly Directive[], context: Setup
     zonal: draft.zonal,
     transfer: plugins.includes('transfer'),
     podLabels: plugins.includes('metadata'),
+    ...(draft.readyMaxAgeMs === undefined ? {} : { readyMaxAgeMs: draft.readyMaxAgeMs }),
     ...(draft.snapshot ? { snapshot: { ...draft.snapshot, cells: snapshotCells(context.metrics) } } : {}),
   };
   const hasClients = draft.pods === 'verified' && (plugins.includes('metadata') || plugins.includes('autopath'));
@@ -206,6 +211,9 @@ function checkTogether(draft: Draft, directive: Directive, zones: readonly strin
   if (draft.snapshot && draft.manifests !== '') {
     throw directive.error('OPTION_CONFLICT', '"snapshot" is of no use with "manifests", delete it');
   }
+  if (draft.readyMaxAgeMs !== undefined && draft.manifests !== '') {
+    throw directive.error('OPTION_CONFLICT', '"ready_max_age" is of no use with "manifests", delete it');
+  }
   if (draft.tls && draft.endpoint === '') context.warn('kubernetes: "tls" has no effect without "endpoint"');
 }
 
@@ -260,6 +268,8 @@ function readOption(draft: Draft, option: Option, directive: Directive, context:
       return undefined;
     case 'snapshot':
       return readSnapshot(draft, option, context);
+    case 'ready_max_age':
+      return readReadyMaxAge(draft, option);
     case 'multicluster':
       draft.multicluster = option.parseZones(option.args);
       return undefined;
@@ -301,6 +311,15 @@ function readSnapshot(draft: Draft, option: Option, context: SetupContext): unde
   const maxAgeMs = age === undefined ? DEFAULT_SNAPSHOT_MAX_AGE_MS : option.parseDuration(age);
   if (maxAgeMs <= 0) throw option.valueError(age!, 'a duration above 0');
   draft.snapshot = { directory: path.resolve(context.root, option.argument().text), maxAgeMs };
+  return undefined;
+}
+
+function readReadyMaxAge(draft: Draft, option: Option): undefined {
+  option.expectArguments(1);
+  draft.readyMaxAgeMs = option.parseDuration(option.argument());
+  if (draft.readyMaxAgeMs < MIN_READY_MAX_AGE_MS) {
+    throw option.valueError(option.argument(), 'a duration of at least 90s: an API server may be silent for a minute');
+  }
   return undefined;
 }
 

@@ -1,27 +1,33 @@
-// Notices that the cluster has not been heard for long, so that denials get a short life. Control thread.
+// Notices that the cluster has not been heard for longer than a limit, and that it is heard again. Control thread.
 import type { CancelTimer, Clock } from '../../base/clock.ts';
 import type { SavedView } from './snapshot-keeper.ts';
 
+export type FreshnessLimit = {
+  readonly clock: Clock;
+  /** Default 90 s: a quiet watch is opened anew after 66 s at the latest and then counts as heard. */
+  readonly limitMs?: number;
+  /** Called once for each change. */
+  readonly onChange: (isOutdated: boolean) => void;
+};
+
 const CHECK_MS = 5000;
-/** A quiet watch is opened anew after 66 s at the latest and then counts as heard. */
 const OUTDATED_AFTER_MS = 90_000;
 
 export class FreshnessWatch {
   readonly #view: Pick<SavedView, 'synced' | 'trueAtMs'>;
-  readonly #clock: Clock;
-  readonly #onChange: (isOutdated: boolean) => void;
+  readonly #limit: FreshnessLimit;
   #cancel: CancelTimer | undefined;
   #isOutdated = false;
 
-  constructor(view: Pick<SavedView, 'synced' | 'trueAtMs'>, clock: Clock, onChange: (isOutdated: boolean) => void) {
+  /** @param view is outdated only once it is synced */
+  constructor(view: Pick<SavedView, 'synced' | 'trueAtMs'>, limit: FreshnessLimit) {
     this.#view = view;
-    this.#clock = clock;
-    this.#onChange = onChange;
+    this.#limit = limit;
   }
 
   start(): void {
-    this.#cancel = this.#clock.after(CHECK_MS, () => {
-      this.#check();
+    this.#cancel = this.#limit.clock.after(CHECK_MS, () => {
+      this.isOutdated();
       this.start();
     });
   }
@@ -30,10 +36,14 @@ export class FreshnessWatch {
     this.#cancel?.();
   }
 
-  #check(): void {
-    const isOutdated = this.#view.synced && this.#clock.nowMs() - this.#view.trueAtMs > OUTDATED_AFTER_MS;
-    if (isOutdated === this.#isOutdated) return;
-    this.#isOutdated = isOutdated;
-    this.#onChange(isOutdated);
+  /** Whether the limit is passed at this moment. */
+  isOutdated(): boolean {
+    const { clock, limitMs = OUTDATED_AFTER_MS, onChange } = this.#limit;
+    const isOutdated = this.#view.synced && clock.nowMs() - this.#view.trueAtMs > limitMs;
+    if (isOutdated !== this.#isOutdated) {
+      this.#isOutdated = isOutdated;
+      onChange(isOutdated);
+    }
+    return isOutdated;
   }
 }

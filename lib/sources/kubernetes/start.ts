@@ -11,6 +11,7 @@ import { identifyCluster } from './cluster-identity.ts';
 import { ClusterSource } from './cluster-source.ts';
 import { openKubeconfigAccess } from './kubeconfig.ts';
 import { FreshnessWatch } from './freshness-watch.ts';
+import { createReadyLimit } from './ready-limit.ts';
 import { SnapshotKeeper, type SnapshotKeeperSettings } from './snapshot-keeper.ts';
 import { createRequestObserver, sampleFreshness } from './metrics.ts';
 import { ClusterTrees, type TreesEnv } from './cluster-trees.ts';
@@ -23,7 +24,7 @@ import {
 } from './resource.ts';
 
 /** What delivers objects. */
-type Feed = { sample(): readonly SampledFamily[]; stop(): void };
+type Feed = { sample(): readonly SampledFamily[]; isOutdated?(): boolean; stop(): void };
 
 /** Marks the slices of a ServiceImport. */
 const IMPORT_LABEL = 'multicluster.kubernetes.io/service-name';
@@ -44,7 +45,7 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
   void ready.then(() => {
     isReady = true;
   });
-  const feed =
+  const feed: Feed =
     options.access.kind === 'manifests'
       ? {
           stop: (await importManifests()).startManifests(options.access.directory, options, view, env),
@@ -61,6 +62,7 @@ export async function startKubernetes(options: KubernetesSourceOptions, env: Sou
     waitingFor: () => view.waitingFor.join(', '),
     serveIncomplete: () => view.serveIncomplete(),
     sample: () => feed.sample(),
+    isOutdated: () => feed.isOutdated?.() === true,
     stop() {
       feed.stop();
       view.stop();
@@ -134,12 +136,19 @@ async function startReflectors(options: KubernetesSourceOptions, trees: ClusterT
   });
   source.start();
   keeper?.keep(source);
-  const freshness = new FreshnessWatch(source, env.clock, (isOutdated) => trees.markOutdated(isOutdated));
+  const { clock, log } = env;
+  const freshness = new FreshnessWatch(source, { clock, onChange: (isOutdated) => trees.markOutdated(isOutdated) });
+  const { readyMaxAgeMs: maxAgeMs } = options;
+  const readyLimit =
+    maxAgeMs === undefined ? undefined : createReadyLimit(source, { maxAgeMs, savedAtMs: saved?.trueAtMs, clock, log });
   freshness.start();
+  readyLimit?.start();
   return {
-    sample: () => sampleFreshness(source.status(), env.clock.nowMs()),
+    sample: () => sampleFreshness(source.status(), clock.nowMs()),
+    isOutdated: () => readyLimit?.isOutdated() === true,
     stop() {
       freshness.stop();
+      readyLimit?.stop();
       keeper?.stop();
       source.stop();
       client.close();

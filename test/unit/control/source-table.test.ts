@@ -7,7 +7,10 @@ import type { Source } from '../../../lib/sources/source.ts';
 import { createStoreMemory } from '../../../lib/store/layout.ts';
 import { StoreWriter } from '../../../lib/store/writer.ts';
 
-async function tableOf(values: readonly (number | undefined)[]): Promise<SourceTable> {
+async function tableOf(
+  values: readonly (number | undefined)[],
+  isOutdated: () => boolean = () => false,
+): Promise<SourceTable> {
   let next = 0;
   const start = async (): Promise<Source> => {
     const value = values[next++];
@@ -15,6 +18,7 @@ async function tableOf(values: readonly (number | undefined)[]): Promise<SourceT
     return {
       ready: Promise.resolve(),
       isReady: () => true,
+      isOutdated,
       startupTimeoutMs: 0,
       waitingFor: () => '',
       stop: () => undefined,
@@ -53,4 +57,15 @@ test('sources: series of several are told apart by a label', async (t) => {
 
 test('sources: without values there are no families', async (t) => {
   t.deepEqual((await tableOf([undefined])).sample(), []);
+});
+
+test('sources: one whose view is too old is waited for, and no longer when it is heard again', async (t) => {
+  let isOutdated = false;
+  const table = await tableOf([3], () => isOutdated);
+  t.false(table.waiting('kubernetes'));
+  isOutdated = true;
+  t.true(table.waiting('kubernetes'));
+  t.false(table.waiting('etcd'));
+  isOutdated = false;
+  t.false(table.waiting('kubernetes'));
 });
