@@ -252,13 +252,13 @@ export class SimulatedApi implements ApiTransport {
     }
   }
 
-  /** etcd is restored from a backup: objects and version go back, all connections are cut. */
-  restore({ version, tables }: Moment): void {
+  /** etcd is restored from a backup: objects and version go back, all connections are cut; `silent`: without a word. */
+  restore({ version, tables }: Moment, { silent = false }: { silent?: boolean } = {}): void {
     this.version = version;
     this.#tables = new Map([...tables].map(([name, table]) => [name, new Map(table)]));
     this.#history = [];
     this.#compacted = 0;
-    this.reset();
+    if (!silent) this.reset();
   }
 
   // ---- what the tests look at

@@ -61,6 +61,31 @@ for (const watchList of [true, false]) {
     }
   });
 
+  test(`${mode} list, restored behind connections that died without a word: noticed, truth within 90 s`, async (t) => {
+    let slowestMs = 0;
+    for (let seed = 1; seed <= 12; seed++) {
+      const bench = await FollowedCluster.synced({ watchList, seed, objects: [web('kept', '10.96.0.2')] });
+      const backup = bench.api.moment();
+      for (let count = 0; count < 500; count++) bench.api.apply(web('kept', `10.96.1.${count % 250}`));
+      bench.api.apply(web('lost', '10.96.0.4'));
+      // Just after a bookmark, and at other moments of the watchdog's minute.
+      await bench.pass(seed === 1 ? 57_200 : seed * 7000);
+      const audits = bench.status('services').audits;
+      const startMs = bench.clock.nowMs();
+      bench.api.freeze();
+      bench.api.restore(backup, { silent: true });
+      await bench.until(nameOf('lost'), 'NXDOMAIN', 90_000);
+      await bench.until(nameOf('kept'), '10.96.0.2', 90_000 - (bench.clock.nowMs() - startMs));
+      slowestMs = Math.max(slowestMs, bench.clock.nowMs() - startMs);
+      t.is(bench.status('services').rewinds, 1);
+      t.is(bench.status('services').audits, audits, 'the audit found it, not the probe');
+      // Each resource has its own watchdog.
+      await bench.pass(40_000);
+      await bench.finish(t);
+    }
+    t.log(`${slowestMs / 1000} s at worst`);
+  });
+
   test(`${mode} list, restored while the API server was away for an hour: truth within 90 s of its return`, async (t) => {
     const bench = await FollowedCluster.synced({ watchList, objects: [web('kept', '10.96.0.2')] });
     const backup = bench.api.moment();

@@ -76,6 +76,8 @@ export class Reflector<T extends ObjectIdentity> {
   /** When the watch asked to be ended. */
   #watchSeconds = 0;
   #suspectsRewind = false;
+  /** The last connection was given up because nothing was heard. */
+  #wasSilent = false;
   #verb: 'list' | 'watch' = 'list';
 
   constructor(resource: Resource<T>, sink: ObjectSink<T>, transport: ApiTransport, settings: ReflectorSettings) {
@@ -203,7 +205,7 @@ export class Reflector<T extends ObjectIdentity> {
       this.#refusalsInRow = 0;
       if (streaming) this.#listBegins();
       else this.#outage.recovered();
-      if (this.#suspectsRewind && !streaming) this.#probe.arm();
+      if (this.#suspectsRewind && !streaming) this.#probe.arm(this.#wasSilent);
       const lines = new LineSplitter(MAX_OBJECT_BYTES);
       let turnBytes = 0;
       for await (const chunk of body) {
@@ -307,7 +309,8 @@ export class Reflector<T extends ObjectIdentity> {
   #decide(fault: Fault, livedMs: number): number {
     const wasGood = livedMs >= GOOD_WATCH_MS || (this.#heardEvents && !this.#needsList);
     if (wasGood) this.#backoff.reset();
-    if (fault.kind === 'idle') return this.#decideIdle();
+    this.#wasSilent = fault.kind === 'idle';
+    if (this.#wasSilent) return this.#decideIdle();
     if (fault.kind === 'closed') {
       // A server that goes away in good order, before it was asked to, may come back with another state.
       if (livedMs < this.#watchSeconds * 1000) this.#suspectsRewind = true;
@@ -359,9 +362,13 @@ export class Reflector<T extends ObjectIdentity> {
     return this.#backoff.nextDelayMs(fault.retryAfterMs);
   }
 
-  /** A quiet cluster is no failure: watch on from the same version. A streaming list that stalls is tried in pages. */
+  /**
+   * A quiet cluster is no failure: watch on from the same version. The silence may as well be that of a connection which
+   * died while the cluster was restored. A streaming list that stalls is tried in pages.
+   */
   #decideIdle(): number {
     this.counters.idleReconnects++;
+    this.#suspectsRewind = true;
     if (this.#listing) this.#streamingFromMs = this.#clock.monotonicMs() + STREAMING_RETRY_MS;
     return this.#random() * JITTER_MS;
   }

@@ -15,6 +15,8 @@ export type ProbeOwner = {
 
 /** An event usually shows the version sooner, and then nothing is asked. */
 const DELAY_MS = 5000;
+/** After a long silence no event is likely, and most of the time there is has gone by. */
+const DELAY_AFTER_SILENCE_MS = 500;
 
 export class VersionProbe {
   readonly #settings: ReflectorSettings;
@@ -26,9 +28,10 @@ export class VersionProbe {
     this.#owner = owner;
   }
 
-  /** Asks in 5 to 10 s unless that is no longer wanted; does nothing when already armed. */
-  arm(): void {
-    this.#after(DELAY_MS * (1 + this.#settings.random()));
+  /** Asks in 5 to 10 s unless that is no longer wanted, after a silence within 1 s; does nothing when already armed. */
+  arm(wasSilent = false): void {
+    const delayMs = wasSilent ? DELAY_AFTER_SILENCE_MS : DELAY_MS;
+    this.#after(delayMs * (1 + this.#settings.random()));
   }
 
   cancel(): void {

@@ -277,21 +277,28 @@ test('half-open connection: a new watch from the last version within 70 s, witho
   reflector.stop();
 });
 
-test('quiet cluster: one cheap watch a minute, no list, no error, no log line, for an hour', async (t) => {
+test('quiet cluster: one cheap watch a minute and one object for the version, no list, no error, no log line, for an hour', async (t) => {
   const { watch, api, pass, logged, reflector } = await startSynced();
   let watches = 0;
+  let probes = 0;
   for (let second = 0; second < 3600; second += 5) {
     await pass(5000);
     while (api.waiting > 0) {
       const next = api.take();
       t.is(next.query.get('sendInitialEvents'), null);
-      t.is(next.query.get('limit'), null);
+      if (next.verb === 'list') {
+        t.is(next.query.get('limit'), '1');
+        await next.list('10', [service('a', 5)], 'more');
+        probes++;
+        continue;
+      }
       await next.ok();
       watches++;
     }
   }
   t.true(watch.aborted);
   t.true(watches >= 50 && watches <= 61, `${watches} watches`);
+  t.true(Math.abs(probes - watches) <= 1, `${probes} probes`);
   t.is(reflector.counters.errors, 0);
   t.deepEqual(logged, []);
   reflector.stop();
