@@ -4,14 +4,25 @@
 //   node bench/upstream.mjs [--peer NAME='COMMAND -conf {corefile}']... [--only REGEX] [--rounds 1]
 //                           [--server-cpu 1] [--load-cpu 0]
 //
+// CLUSTERDNS_WORKERS=2 in the environment gives this server the two workers of its image although it has one CPU.
+//
 // Load and upstreams run on one CPU, the server under test on another; "all" pins nothing. As root both go before the machine's
 // other users. The median of the rounds is shown, and all values where they differ. The last line is JSON. Needs dnsperf.
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarios as blackHole } from './upstream/black-hole.mjs';
+import { scenarios as deadLog } from './upstream/dead-log.mjs';
 import { scenarios as flood } from './upstream/flood.mjs';
+import { scenarios as forgery } from './upstream/forgery.mjs';
+import { scenarios as hedging } from './upstream/hedging.mjs';
+import { scenarios as loop } from './upstream/loop.mjs';
 import { Rig, pinLoad, startCluster } from './upstream/rig.mjs';
+import { scenarios as stale } from './upstream/stale.mjs';
+import { scenarios as upstreamList } from './upstream/upstream-list.mjs';
 
-const SCENARIOS = [...flood, ...blackHole];
+/** The shell's launcher: it becomes the server, so that no second process is in the figures. */
+const OURS = `${path.resolve(import.meta.dirname, '../bin/clusterdns')} -conf {corefile}`;
+const SCENARIOS = [...hedging, ...flood, ...blackHole, ...stale, ...upstreamList, ...loop, ...deadLog, ...forgery];
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +39,7 @@ const others = values.peer.map((text) => {
 });
 // A peer named "ours" takes the place of the server of this folder.
 const hasOurs = others.some(({ name }) => name === 'ours');
-const peers = [...(hasOurs ? [] : [{ name: 'ours', command: undefined }]), ...others];
+const peers = [...(hasOurs ? [] : [{ name: 'ours', command: OURS }]), ...others];
 
 await pinLoad(values['load-cpu']);
 const cluster = await startCluster();
@@ -66,7 +77,10 @@ function print({ name, goals = {} }, found) {
 }
 
 function show(values) {
+  if (values.every((value) => Number.isNaN(value))) return 'none';
   const sorted = values.toSorted((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)];
-  return sorted.length === 1 || sorted[0] === sorted.at(-1) ? String(median) : `${median} (${values.join(', ')})`;
+  return sorted.length === 1 || sorted[0] === sorted.at(-1)
+    ? String(median).replace('Infinity', 'never')
+    : `${median} (${values.join(', ')})`;
 }

@@ -126,6 +126,11 @@ export class Program {
   rssKib() {
     return processTree(this.pid).reduce((sum, pid) => sum + readStatus(pid, 'VmRSS'), 0);
   }
+
+  /** CPU time that it and its children have used, in milliseconds. */
+  cpuMs() {
+    return processTree(this.pid).reduce((sum, pid) => sum + readCpuMs(pid), 0);
+  }
 }
 
 /** Runs a program to its end. */
@@ -166,6 +171,17 @@ function readChildren(pid) {
 function readStatus(pid, key) {
   try {
     return Number(new RegExp(`${key}:\\s+(\\d+)`).exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** User and system time: the 14th and 15th word of stat, in ticks of 10 ms (proc(5)). */
+function readCpuMs(pid) {
+  try {
+    const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const words = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return (Number(words[11]) + Number(words[12])) * 10;
   } catch {
     return 0;
   }

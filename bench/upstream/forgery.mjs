@@ -1,0 +1,62 @@
+// What somebody who writes in an upstream's name can do: guess ports and IDs, end waits, burn CPU.
+import { percent, round } from './figures.mjs';
+
+export const scenarios = [
+  {
+    name: 'source ports of 500 queries one after the other',
+    goals: { 'different source ports': '>= 128' },
+    run: ports,
+  },
+  {
+    name: '100 forged datagrams before each reply',
+    goals: { 'right %': '100', 'cluster p99 ms': '< 50' },
+    run: forgeries,
+  },
+];
+
+async function ports(rig) {
+  const upstream = await rig.startUpstream({ watchPorts: true });
+  const server = await rig.startServer(`forward . ${upstream.to}`);
+  await rig.settle();
+  await upstream.report();
+  const before = new Set((await upstream.report()).ports);
+  for (let i = 0; i < 500; i++) await server.client.ask(`p${i}.test.`, 'A');
+  const { ids, ports: seen } = await upstream.report();
+  return {
+    'different source ports': seen.filter((port) => !before.has(port)).length,
+    'different IDs': new Set(ids).size,
+    queries: ids.length,
+  };
+}
+
+/** Forged with a wrong ID, a wrong question, as garbage, too short, and as a query: twenty times each. */
+const FORGED = Array.from({ length: 20 }, () => ['id', 'question', 'garbage', 'short', 'query']).flat();
+const PER_SECOND = 50;
+const SECONDS = 10;
+
+async function forgeries(rig) {
+  const upstream = await rig.startUpstream({});
+  const server = await rig.startServer(`forward . ${upstream.to}`);
+  await rig.settle();
+  const load = { names: ['f{n}.test.'], perSecond: PER_SECOND, seconds: SECONDS };
+  const idleMs = await cpuOf(server, () => rig.runLoad(server, load));
+  upstream.set({ forge: FORGED });
+  const cluster = rig.runLoad(server, { names: rig.clusterNames, perSecond: 100, seconds: SECONDS });
+  let result;
+  const busyMs = await cpuOf(server, async () => (result = await rig.runLoad(server, load)));
+  const inside = await cluster;
+  return {
+    'forged datagrams a second': FORGED.length * PER_SECOND,
+    'right %': percent(result.rights, result.sent),
+    'p99 ms': result.p99Ms,
+    'cluster right %': percent(inside.rights, inside.sent),
+    'cluster p99 ms': inside.p99Ms,
+    'CPU of one forged datagram, us': round(((busyMs - idleMs) * 1000) / (FORGED.length * result.sent)),
+  };
+}
+
+async function cpuOf(server, run) {
+  const before = server.program.cpuMs();
+  await run();
+  return server.program.cpuMs() - before;
+}
