@@ -2,7 +2,7 @@
 import type { CancelTimer, Clock } from '../base/clock.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { FromWorker, ToWorker } from '../link/messages.ts';
+import type { FromWorker, OpenSocket, ToWorker } from '../link/messages.ts';
 import type { Plan } from '../link/plan.ts';
 import type { ProfileKind } from './profiler.ts';
 
@@ -26,15 +26,21 @@ export type PoolOptions = {
   readonly log: Logger;
   /** A worker is gone: what it alone measured is gone too. */
   readonly onLost: (worker: number) => void;
+  /** Takes these sockets away from a thread that cannot be ended. Resolves to how many, never rejects. */
+  readonly seizeSockets: (sockets: readonly OpenSocket[]) => Promise<number>;
   /** A plugin wants the process to end. */
   readonly onFatal: (message: string) => void;
   /** A zone of the source that writes `tree` is said to have changed. */
   readonly onNotified: (tree: number, zone: string) => void;
 };
 
-/** How often heartbeats are looked at, and how long one may stand still. */
-const WATCH_MS = 250;
-const STALL_MS = 1000;
+/** How often heartbeats are looked at, and how long one may stand still: with both, a replacement serves within a second. */
+const WATCH_MS = 100;
+const STALL_MS = 600;
+/** After a longer pause between two looks this thread itself was held up. */
+const HELD_UP_MS = 300;
+/** A thread that was told to end and has not after this time is stuck in a native call. */
+const STUCK_MS = 100;
 /** A worker that is only starting has this long for its first heartbeat. */
 const START_MS = 10_000;
 /** How long all workers together may take for one step of a plan change. */
@@ -57,6 +63,8 @@ type Slot = {
   hasBeaten: boolean;
   /** Newest generation that the thread has prepared. */
   prepared: number;
+  /** What the thread listens on, as it said last. */
+  sockets: readonly OpenSocket[];
   /** Answers that are awaited, at most a few: a reload may come while a replacement gets ready. */
   readonly waiting: Set<Waiting>;
 };
@@ -74,6 +82,8 @@ export class WorkerPool {
   readonly #slots: Slot[];
   readonly #beats: Int32Array;
   readonly #faults = new Set<string>();
+  /** Threads that were told to end because of a fault and have not yet. */
+  readonly #ending = new Set<WorkerThread>();
   #plan: Plan | undefined;
   #stopping = false;
   #cancelWatch: CancelTimer | undefined;
@@ -92,6 +102,7 @@ export class WorkerPool {
       beatMs: 0,
       hasBeaten: false,
       prepared: -1,
+      sockets: [],
       waiting: new Set(),
     }));
   }
@@ -196,10 +207,12 @@ export class WorkerPool {
     slot.beatMs = slot.startedMs;
     slot.hasBeaten = false;
     slot.prepared = -1;
+    slot.sockets = [];
     thread.onMessage((message) => {
       if (slot.thread === thread) this.#receive(slot, message);
     });
     thread.onExit((reason) => {
+      this.#ending.delete(thread);
       if (slot.thread === thread) this.#lose(slot, reason);
     });
     return thread;
@@ -225,7 +238,10 @@ export class WorkerPool {
   }
 
   #settle(slot: Slot, message: Exclude<FromWorker, { readonly type: 'fatal' | 'fault' | 'log' | 'notified' }>): void {
-    if (message.type === 'prepared') slot.prepared = message.generation;
+    if (message.type === 'prepared') {
+      slot.prepared = message.generation;
+      slot.sockets = message.sockets;
+    }
     for (const { type, generation, settle } of slot.waiting) {
       if (message.type === 'stopped') {
         if (type === 'stopped') settle();
@@ -281,17 +297,27 @@ export class WorkerPool {
 
   /** Ends a thread that is of no use and does not wait for it to notice. */
   #end(slot: Slot, reason: string): void {
-    const { thread } = slot;
+    const { thread, sockets, worker } = slot;
     if (thread === undefined) return;
-    this.#lose(slot, reason);
+    this.#ending.add(thread);
     thread.terminate();
+    this.#lose(slot, reason);
+    this.#options.clock.after(STUCK_MS, () => {
+      if (this.#ending.has(thread)) void this.#seize(worker, sockets);
+    });
+  }
+
+  async #seize(worker: number, sockets: readonly OpenSocket[]): Promise<void> {
+    const seized = await this.#options.seizeSockets(sockets);
+    const what = `${seized} of its ${sockets.length} listening sockets were closed for it`;
+    this.#options.log.error(`worker ${worker} is stuck in a native call and cannot be ended; ${what}`);
   }
 
   #watch(): void {
     this.#cancelWatch = this.#options.clock.after(WATCH_MS, () => {
       const nowMs = this.#options.clock.monotonicMs();
       // When this thread itself was held up the workers may have been too: their time starts anew.
-      const wasHeldUp = nowMs - this.#watchedMs > 2 * WATCH_MS;
+      const wasHeldUp = nowMs - this.#watchedMs > HELD_UP_MS;
       this.#watchedMs = nowMs;
       for (const slot of this.#slots) this.#look(slot, nowMs, wasHeldUp);
       if (!this.#stopping) this.#watch();

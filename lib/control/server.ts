@@ -19,6 +19,7 @@ import { HttpServices } from './http-services.ts';
 import { describeListeners } from './plan-builder.ts';
 import { WorkerPool, type WorkerThread } from './pool.ts';
 import { createProfiler } from './profiler.ts';
+import { seizeSockets } from './stuck-sockets.ts';
 import { type LateSource, type SourceClaims, SourceTable, type StartSource } from './source-table.ts';
 import { COREDNS_VERSION, readPackageVersion, runtimeVersion } from './version.ts';
 
@@ -214,6 +215,7 @@ export class Server {
         control[this.#replacedWorkers]!++;
       },
       onFatal,
+      seizeSockets,
       onNotified: (tree, zone) => this.#sources.notify(tree, zone),
     });
     this.#parts = { pool, cells, control };

@@ -8,11 +8,15 @@ import { pause, type ProfileKind } from './profiler.ts';
 const HEAP_SHARE = 0.5;
 const MIN_HEAP_MIB = 32;
 
-/** @param start what the thread is given as `workerData` */
-export function spawnWorker(start: WorkerStart): WorkerThread {
-  // Beside this file, as source or built.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const worker = new Worker(new URL(`../worker/main.${extension}`, import.meta.url), {
+// Beside this file, as source or built.
+const ENTRY = new URL(`../worker/main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
+
+/**
+ * @param start what the thread is given as `workerData`
+ * @param entry the file that the thread runs; tests have their own
+ */
+export function spawnWorker(start: WorkerStart, entry: URL = ENTRY): WorkerThread {
+  const worker = new Worker(entry, {
     workerData: start,
     name: `worker ${start.worker}`,
     ...limitHeap(),

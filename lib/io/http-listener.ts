@@ -4,6 +4,7 @@ import type net from 'node:net';
 import type tls from 'node:tls';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { ListenerTls } from '../link/plan.ts';
+import { descriptorOf } from './descriptor.ts';
 import { HttpClient, type HttpControl } from './http-client.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
 import { HttpExchange, type HttpRequest, type HttpResponse } from './http-exchange.ts';
@@ -86,6 +87,8 @@ export type HttpCounters = {
 export interface HttpListener extends PacketSource {
   readonly transport: 'https' | 'grpc';
   readonly counters: HttpCounters;
+  /** Of the listening socket; -1 once it is closed. */
+  readonly descriptor: number;
   /** Open connections. */
   readonly connections: number;
   /** Accepts no more, answers what is pending, closes every connection; after `timeoutMs` without mercy. */
@@ -322,6 +325,10 @@ class Listener implements HttpListener {
     // Only a message that was not admitted or could not be read is answered without a question.
     else if (length === HEADER_LENGTH) exchange.refuse(dialect.rejected);
     else exchange.reply(transmit, 0, length);
+  }
+
+  get descriptor(): number {
+    return descriptorOf(this.#server);
   }
 
   get connections(): number {

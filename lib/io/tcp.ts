@@ -3,6 +3,7 @@ import net from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { ListenerTls } from '../link/plan.ts';
 import { type ConnectionContext, MAX_FRAME, TcpConnection, type TcpCounters } from './tcp-connection.ts';
+import { descriptorOf } from './descriptor.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { isAcceptedClient, logKeys, tlsServerOptions } from './tls-server.ts';
 import type { BatchHandler, PacketAddresses, PacketSource, ReplyAddress } from './udp-batch.ts';
@@ -34,6 +35,8 @@ export type TcpOptions = {
 export interface TcpListener extends PacketSource {
   readonly transport: 'tcp' | 'tls';
   readonly counters: TcpCounters;
+  /** Of the listening socket; -1 once it is closed. */
+  readonly descriptor: number;
   /** Open connections. */
   readonly connections: number;
   /** Accepts no more, answers what is pending, closes every connection with FIN; after `timeoutMs` without mercy. */
@@ -194,6 +197,10 @@ class Listener implements TcpListener {
     this.#dirty = [];
     for (const connection of dirty) connection.flush();
   };
+
+  get descriptor(): number {
+    return descriptorOf(this.#server);
+  }
 
   get connections(): number {
     return this.#connections.size;

@@ -107,6 +107,8 @@ export interface UdpBatch extends PacketSource {
   readonly kind: 'mmsg' | 'dgram';
   readonly transport: 'udp';
   readonly counters: UdpCounters;
+  /** Of the socket; -1 once it is closed. */
+  readonly descriptor: number;
   /** Datagrams the kernel dropped because the receive buffer was full, since the listener opened; -1 where unknown. */
   drops(): number;
   /** Sends what is queued and closes the socket. No handler call follows. */

@@ -1,5 +1,7 @@
 // UDP listener on node:dgram, for systems without recvmmsg: one packet a batch. Worker.
 import dgram from 'node:dgram';
+import { datagramDescriptor } from './descriptor.ts';
+import { readKernelDrops } from './kernel-drops.ts';
 import { parseAddress } from './socket-address.ts';
 import {
   type BatchHandler,
@@ -139,8 +141,13 @@ class DgramBatch implements UdpBatch {
     // Nothing is held for a datagram.
   }
 
+  get descriptor(): number {
+    return this.#open ? datagramDescriptor(this.#socket) : -1;
+  }
+
   drops(): number {
-    return -1;
+    const { descriptor } = this;
+    return descriptor < 0 ? -1 : readKernelDrops(descriptor, this.family);
   }
 
   close(): void {

@@ -280,6 +280,10 @@ class MmsgBatch implements UdpBatch {
     // Nothing is held for a datagram.
   }
 
+  get descriptor(): number {
+    return this.#open ? this.#fd : -1;
+  }
+
   drops(): number {
     if (!this.#open) return -1;
     const values = new Int32Array(16);

@@ -7,6 +7,7 @@
 // Buffer) a wake-up saves two system calls, a Buffer and an address object, and the packet keeps its destination address.
 // The descriptors belong to Node's handles, so Node closes them when a worker thread ends, however it ends.
 import dgram from 'node:dgram';
+import { datagramHandle } from './descriptor.ts';
 import { type Libc, systemError } from './libc.ts';
 import { EPOLL_EVENT, LINUX } from './udp-structs.ts';
 
@@ -32,9 +33,7 @@ export function createUdpHandle(): UdpHandle {
 function findHandleClass(): new () => UdpHandle {
   const socket = dgram.createSocket('udp4');
   try {
-    const key = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'state symbol');
-    const state = key && (socket as unknown as Record<symbol, { handle?: UdpHandle } | undefined>)[key];
-    const found = state?.handle?.constructor as (new () => UdpHandle) | undefined;
+    const found = datagramHandle(socket)?.constructor as (new () => UdpHandle) | undefined;
     if (!found || typeof found.prototype.open !== 'function') throw new Error('node:dgram shows no UDP handle');
     return found;
   } finally {

@@ -9,7 +9,7 @@ export type WorkerStart = {
   readonly store: StoreMemory;
   /** Metric cells: one row of `ROW_CELLS` Float64 per worker; this worker's row is `worker`. */
   readonly cells: SharedArrayBuffer;
-  /** Heartbeat: Int32 per worker, raised by the worker at least once a second while its event loop turns. */
+  /** Heartbeat: Int32 per worker, raised by the worker ten times a second while its event loop turns. */
   readonly heartbeat: SharedArrayBuffer;
   /** Batched UDP is asked for ('mmsg'), refused ('dgram'), or chosen by what the machine can ('auto'). */
   readonly udp: 'auto' | 'mmsg' | 'dgram';
@@ -23,9 +23,18 @@ export type ToWorker =
   /** Stop accepting, finish what is under way for at most `graceMs`, close all sockets, answer `stopped`. */
   | { readonly type: 'stop'; readonly graceMs: number };
 
+/** A listening socket of a worker: its descriptor and what /proc/self/fd calls it, which no other socket is called. */
+export type OpenSocket = { readonly fd: number; readonly name: string };
+
 /** Worker to control. */
 export type FromWorker =
-  | { readonly type: 'prepared'; readonly generation: number; readonly udp: string }
+  /** `sockets` are all that listen by now, for the case that the thread is stuck and cannot close them. */
+  | {
+      readonly type: 'prepared';
+      readonly generation: number;
+      readonly udp: string;
+      readonly sockets: readonly OpenSocket[];
+    }
   | { readonly type: 'refused'; readonly generation: number; readonly code: string; readonly message: string }
   | { readonly type: 'activated'; readonly generation: number }
   | { readonly type: 'stopped' }

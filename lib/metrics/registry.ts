@@ -35,6 +35,8 @@ export const SLIM_BUCKETS: readonly number[] = [0.00025, 0.0025, 0.025, 0.25, 2.
 
 /** Cell of `coredns_panics_total` in every row: workers count a fault there without being told a number. */
 export const PANICS_CELL = 0;
+/** Cell of `clusterdns_udp_kernel_drops_total`, for workers likewise. */
+export const KERNEL_DROPS_CELL = 1;
 
 /** From a change in the cluster to its answer, in seconds: 0.001 doubling to 524.288. */
 export const PROGRAMMING_BUCKETS: readonly number[] = Array.from({ length: 20 }, (_, i) => 0.001 * 2 ** i);
@@ -49,6 +51,9 @@ export class MetricRegistry {
   constructor() {
     const cell = this.counter('coredns_panics_total', 'Faults that were caught while a query was handled.', {}, true);
     if (cell !== PANICS_CELL) throw new Error('PANICS_CELL is not the first cell');
+    const help = 'Datagrams that the kernel dropped because a receive buffer of a listener was full.';
+    const drops = this.counter('clusterdns_udp_kernel_drops_total', help, {}, true);
+    if (drops !== KERNEL_DROPS_CELL) throw new Error('KERNEL_DROPS_CELL is not the second cell');
   }
 
   /** Cell of a counter series, declared on first use. */

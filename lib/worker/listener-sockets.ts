@@ -71,6 +71,8 @@ class SocketHandler implements BatchHandler {
 
 /** What TCP, TLS and HTTP listeners have in common. */
 interface StreamListener {
+  /** Of the listening socket; -1 where unknown or closed. */
+  readonly descriptor: number;
   drain(timeoutMs: number): Promise<void>;
   close(): void;
 }
@@ -108,6 +110,7 @@ export class ListenerSockets {
   readonly #udp: UdpBatch | undefined;
   readonly #streamHandler: SocketHandler;
   readonly #udpHandler: SocketHandler | undefined;
+  #countedDrops = 0;
 
   private constructor(
     stream: StreamListener,
@@ -164,9 +167,18 @@ export class ListenerSockets {
     if (this.#udpHandler) this.#udpHandler.state = state;
   }
 
-  /** Datagrams the kernel dropped because the receive buffer was full; -1 where unknown. */
-  get drops(): number {
-    return this.#udp?.drops() ?? 0;
+  /** Datagrams that the kernel dropped since the last call because the receive buffer was full; 0 where it does not tell. */
+  takeKernelDrops(): number {
+    const drops = this.#udp?.drops() ?? -1;
+    if (drops <= this.#countedDrops) return 0;
+    const taken = drops - this.#countedDrops;
+    this.#countedDrops = drops;
+    return taken;
+  }
+
+  /** Of the listening sockets, as far as they are known. */
+  descriptors(): number[] {
+    return [this.#udp?.descriptor ?? -1, this.#stream.descriptor].filter((fd) => fd >= 0);
   }
 
   /** Takes no more connections and ends the open ones once their queries are answered, at most `graceMs` from now. */

@@ -51,6 +51,7 @@ export class PlanRunner {
   readonly #sockets = new Map<string, ListenerSockets>();
   #active: Prepared | undefined;
   #prepared: Prepared | undefined;
+  #retiredDrops = 0;
 
   constructor(env: RunnerEnv) {
     this.#env = env;
@@ -93,12 +94,28 @@ export class PlanRunner {
     }
     for (const [key, sockets] of this.#sockets) {
       if (kept.has(key)) continue;
+      this.#retiredDrops += sockets.takeKernelDrops();
       sockets.retire();
       this.#sockets.delete(key);
     }
     const previous = this.#active;
     this.#active = next;
     for (const close of previous?.onClose ?? []) close();
+  }
+
+  /** Descriptors of all listening sockets, those of a prepared plan too. */
+  descriptors(): number[] {
+    return [...this.#sockets.values(), ...(this.#prepared?.opened.values() ?? [])].flatMap((sockets) =>
+      sockets.descriptors(),
+    );
+  }
+
+  /** Datagrams that the kernel dropped at the listeners since the last call. */
+  takeKernelDrops(): number {
+    let drops = this.#retiredDrops;
+    this.#retiredDrops = 0;
+    for (const sockets of this.#sockets.values()) drops += sockets.takeKernelDrops();
+    return drops;
   }
 
   /** Forgets the prepared plan. */

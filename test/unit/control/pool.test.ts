@@ -28,7 +28,8 @@ class FakeWorker implements WorkerThread {
     switch (message.type) {
       case 'prepare': {
         const { generation } = message.plan;
-        if (this.refuse === '') return { type: 'prepared', generation, udp: 'dgram' };
+        if (this.refuse === '')
+          return { type: 'prepared', generation, udp: 'dgram', sockets: [{ fd: 7, name: 'socket:[7]' }] };
         return { type: 'refused', generation, code: 'LISTEN', message: this.refuse };
       }
       case 'activate':
@@ -73,6 +74,8 @@ type Bench = {
   readonly lost: number[];
   readonly fatal: string[];
   readonly notified: string[];
+  /** Names of the sockets that were taken away from stuck threads. */
+  readonly seized: string[];
   readonly beats: Int32Array;
   /** Advances time while the given workers beat. */
   readonly live: (ms: number, alive: readonly number[]) => void;
@@ -86,6 +89,7 @@ function createBench(workers = 2): Bench {
   const lost: number[] = [];
   const fatal: string[] = [];
   const notified: string[] = [];
+  const seized: string[] = [];
   const pool = new WorkerPool({
     workers,
     heartbeat,
@@ -97,6 +101,7 @@ function createBench(workers = 2): Bench {
       return worker;
     },
     onLost: (worker) => void lost.push(worker),
+    seizeSockets: (sockets) => Promise.resolve(seized.push(...sockets.map(({ name }) => name))),
     onFatal: (message) => void fatal.push(message),
     onNotified: (tree, zone) => void notified.push(`${tree} ${zone}`),
   });
@@ -108,7 +113,7 @@ function createBench(workers = 2): Bench {
     }
   };
   pool.start();
-  return { pool, spawned, clock, lines, lost, fatal, notified, beats, live };
+  return { pool, spawned, clock, lines, lost, fatal, notified, seized, beats, live };
 }
 
 test('pool: a plan is prepared on all workers before any activates it', async (t) => {
@@ -158,15 +163,43 @@ test('pool: a dead worker is replaced at once and gets the plan in use', async (
   t.regex(lines.join(''), /\[ERROR\] worker 0 ended: exit code 1/);
 });
 
-test('pool: a stalled worker is ended and replaced within 1.3 s, a living one stays', async (t) => {
+test('pool: a worker that stands still for 800 ms is ended and replaced, one that did for 500 ms and a living one stay', async (t) => {
   const { pool, spawned, live } = createBench();
   await pool.prepare(plan(1));
   await pool.activate(plan(1));
   live(500, [0, 1]);
-  live(1300, [0]);
+  live(500, [0]);
+  t.is(spawned.length, 2);
+  live(100, [0, 1]);
+  live(800, [0]);
   t.true(spawned[1]!.terminated);
   t.false(spawned[0]!.terminated);
   t.is(spawned.length, 3);
+});
+
+test('pool: a stalled thread that does not end is stuck: its sockets are taken away', async (t) => {
+  const { pool, live, seized, lines } = createBench();
+  await pool.prepare(plan(1));
+  await pool.activate(plan(1));
+  live(500, [0, 1]);
+  live(900, [0]);
+  t.deepEqual(seized, ['socket:[7]']);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.regex(
+    lines.join(''),
+    /worker 1 is stuck in a native call and cannot be ended; 1 of its 1 listening sockets were closed/,
+  );
+});
+
+test('pool: a stalled thread that ends when told to keeps its sockets to the end', async (t) => {
+  const { pool, spawned, live, seized } = createBench();
+  await pool.prepare(plan(1));
+  await pool.activate(plan(1));
+  const [, stalled] = spawned;
+  stalled!.terminate = () => stalled!.exit('exit code 1');
+  live(500, [0, 1]);
+  live(2000, [0]);
+  t.deepEqual(seized, []);
 });
 
 test('pool: when control itself was held up nobody is ended', (t) => {

@@ -137,6 +137,26 @@ for (const [name, kind, open] of WAYS) {
     t.is(batch.counters.sent, 40);
   });
 
+  test(title('packets that the kernel drops for want of buffer are told, the others read'), async (t) => {
+    if (process.platform !== 'linux') return t.pass('only Linux tells');
+    const batch = await listen(
+      t,
+      handlerOf(() => 0),
+      { receiveBufferBytes: 1 },
+    );
+    t.is(batch.drops(), 0);
+    const client = await openClient(t);
+    client.connect(batch.port, '127.0.0.1');
+    await once(client, 'connect');
+    // Connected sends leave before the event loop turns, so nobody reads meanwhile.
+    for (let i = 0; i < 200; i++) client.send(new Uint8Array(1000));
+    t.true(batch.drops() > 0);
+    while (batch.counters.received + batch.drops() < 200) await new Promise((resolve) => setImmediate(resolve));
+    t.is(batch.counters.received + batch.drops(), 200);
+    batch.close();
+    return t.is(batch.drops(), -1);
+  });
+
   test(title('packets without a reply leave no gap in the batch'), async (t) => {
     const batch = await listen(
       t,
@@ -428,24 +448,6 @@ if (typeof libc !== 'string') {
     }
     const [reply] = await ask(await openClient(t), [Uint8Array.of(1)], batch.port, '127.4.4.4');
     t.is(reply!.from.address, '127.4.4.4');
-  });
-
-  test('mmsg: packets dropped for want of buffer are told', async (t) => {
-    const batch = openMmsg(libc, { ...LOOPBACK, receiveBufferBytes: 1 }, handlerOf(flip));
-    t.teardown(() => batch.close());
-    t.is(batch.drops(), 0);
-    const sender = openMmsg(
-      libc,
-      { ...LOOPBACK },
-      handlerOf(() => 0),
-    );
-    t.teardown(() => sender.close());
-    const client = await openClient(t);
-    client.connect(batch.port, '127.0.0.1');
-    await once(client, 'connect');
-    // Connected sends leave before the event loop turns, so nobody reads meanwhile.
-    for (let i = 0; i < 200; i++) client.send(new Uint8Array(1000));
-    t.true(batch.drops() > 0);
   });
 
   test('mmsg: a second server on the port is refused although libuv was given the socket', async (t) => {

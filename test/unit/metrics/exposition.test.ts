@@ -68,6 +68,9 @@ b_total{server="s",zone="x\\"\\\\\\n"} 1e+06
 # HELP c Sampled.
 # TYPE c gauge
 c{k="v"} 1
+# HELP clusterdns_udp_kernel_drops_total Datagrams that the kernel dropped because a receive buffer of a listener was full.
+# TYPE clusterdns_udp_kernel_drops_total counter
+clusterdns_udp_kernel_drops_total 0
 # HELP coredns_panics_total Faults that were caught while a query was handled.
 # TYPE coredns_panics_total counter
 coredns_panics_total 0
