@@ -1,5 +1,5 @@
 // Operators between two values, with their types checked. Pure; both kinds of thread.
-import { compileGoRegexp } from '../../base/go-regexp.ts';
+import { compileGoRegexp, type GoRegexp } from '../../base/go-regexp.ts';
 import type { ExpressionNode } from './ast.ts';
 import { ExpressionError } from './lexer.ts';
 import {
@@ -198,7 +198,7 @@ function compileMatches<A extends unknown[]>(
   }
 }
 
-function compileAtRun(pattern: string): RegExp {
+function compileAtRun(pattern: string): GoRegexp {
   try {
     return compileGoRegexp(pattern);
   } catch (error) {

@@ -86,8 +86,7 @@ function lookAtDirectory(option: Option, directory: string, context: SetupContex
 /** @throws ConfigError when it is no regular expression */
 function countGroups(option: Option, pattern: string): number {
   try {
-    // An alternative that matches nothing makes the match, whose length tells the groups.
-    return compileGoRegexp(`${pattern}|`).exec('')!.length - 1;
+    return compileGoRegexp(pattern).groupCount;
   } catch (error) {
     if (!(error instanceof RegexpError)) throw error;
     throw option.error('ARGUMENT_VALUE', `directory: ${error.message}`);

@@ -1,6 +1,6 @@
 // Decides which errors become lines and when: as they come, put together per pattern and period, or counted when they are a flood. Worker.
 import type { CancelTimer, Clock } from '../../base/clock.ts';
-import { compileGoRegexp } from '../../base/go-regexp.ts';
+import { compileGoRegexp, type GoRegexp } from '../../base/go-regexp.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatDuration } from '../../config/duration.ts';
 import { FloodGuard } from './flood-guard.ts';
@@ -11,7 +11,7 @@ const MAX_MATCHED_LENGTH = 1024;
 
 type Group = {
   readonly settings: Consolidation;
-  readonly matcher: RegExp;
+  readonly matcher: GoRegexp;
   count: number;
   cancel: CancelTimer | undefined;
 };

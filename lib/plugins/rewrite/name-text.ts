@@ -115,7 +115,7 @@ export function compilePatternReplacement(pattern: string, to: string): NameRepl
     if (!match) return name;
     let result = to;
     // One after the other, as CoreDNS does: a group's text may hold a placeholder.
-    for (let i = 0; i < match.length; i++) result = result.replaceAll(`{${i}}`, () => match[i] ?? '');
+    for (const [i, text] of match.groups.entries()) result = result.replaceAll(`{${i}}`, () => text ?? '');
     return result;
   };
 }

@@ -1,4 +1,5 @@
 // What a template sees of a query. Worker.
+import type { GoMatch } from '../../base/go-regexp.ts';
 import { formatIpAddress } from '../../base/ip-address.ts';
 import type { Query } from '../../chain/query.ts';
 import { GoFunction, GoStruct, type GoValue } from '../../config/go-template/value.ts';
@@ -13,7 +14,7 @@ export function makeTemplateData(
   rule: TemplateRule,
   zone: string,
   name: string,
-  match: RegExpExecArray,
+  match: GoMatch,
   variables: ReadonlyMap<string, GoValue>,
 ): GoStruct {
   const isClassOpen = query.qclass === CLASS.ANY;
@@ -23,7 +24,7 @@ export function makeTemplateData(
     Name: name,
     Class: formatClass(isClassOpen ? rule.qclass : query.qclass),
     Type: formatType(query.qtype === RRTYPE.ANY ? rule.qtype : query.qtype),
-    Match: Array.from(match, (group) => group ?? ''),
+    Match: match.groups.map((group) => group ?? ''),
     Group: groupsOf(match),
     Message: makeMessage(query, question),
     Question: question,
@@ -34,10 +35,10 @@ export function makeTemplateData(
 }
 
 /** Groups by number and by name. */
-export function groupsOf(match: RegExpExecArray): Map<string, string> {
+export function groupsOf(match: GoMatch): Map<string, string> {
   const groups = new Map<string, string>();
-  for (let i = 0; i < match.length; i++) groups.set(String(i), match[i] ?? '');
-  for (const [name, text] of Object.entries(match.groups ?? {})) groups.set(name, text ?? '');
+  for (const [i, text] of match.groups.entries()) groups.set(String(i), text ?? '');
+  for (const [name, i] of match.names) groups.set(name, match.groups[i] ?? '');
   return groups;
 }
 

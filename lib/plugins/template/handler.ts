@@ -1,5 +1,5 @@
 // Makes answers from templates. Worker.
-import { compileGoRegexp } from '../../base/go-regexp.ts';
+import { compileGoRegexp, type GoMatch, type GoRegexp } from '../../base/go-regexp.ts';
 import { addRecord } from '../../chain/add-record.ts';
 import { Answer } from '../../chain/answer.ts';
 import { copyRecord } from '../../chain/copy-record.ts';
@@ -24,7 +24,7 @@ type CompiledLine = { readonly line: TemplateLine; readonly template: GoTemplate
 type CompiledRule = {
   readonly rule: TemplateRule;
   readonly zones: ZoneTable;
-  readonly patterns: readonly RegExp[];
+  readonly patterns: readonly GoRegexp[];
   /** Undefined without `var` and `expr`. */
   readonly expressions: TemplateExpressions | undefined;
   readonly lines: readonly CompiledLine[];
@@ -35,7 +35,7 @@ type CompiledRule = {
 type Rendered = { readonly line: TemplateLine; readonly record: ResourceRecord };
 
 const NO_EXPRESSIONS: ExpressionOutcome = { kind: 'true', variables: new Map() };
-const EVERYTHING = /.*/;
+const EVERYTHING = compileGoRegexp('.*');
 
 export function createTemplateHandler(options: TemplateOptions, env: Env): Handler {
   const { next } = env;
@@ -82,11 +82,7 @@ function compileExpressions({ variables, conditions }: TemplateRule): TemplateEx
   return expressions;
 }
 
-function evaluate(
-  expressions: TemplateExpressions | undefined,
-  query: Query,
-  match: RegExpExecArray,
-): ExpressionOutcome {
+function evaluate(expressions: TemplateExpressions | undefined, query: Query, match: GoMatch): ExpressionOutcome {
   return expressions === undefined ? NO_EXPRESSIONS : expressions.run(query, groupsOf(match));
 }
 
@@ -98,12 +94,12 @@ function findZone({ rule, zones }: CompiledRule, query: Query): number {
   return zones.match(query);
 }
 
-function firstMatch(patterns: readonly RegExp[], name: string): RegExpExecArray | null {
+function firstMatch(patterns: readonly GoRegexp[], name: string): GoMatch | undefined {
   for (const pattern of patterns) {
     const match = pattern.exec(name);
     if (match) return match;
   }
-  return null;
+  return undefined;
 }
 
 class TemplateWriter {
@@ -119,7 +115,7 @@ class TemplateWriter {
     answer: Answer,
     zone: number,
     name: string,
-    match: RegExpExecArray,
+    match: GoMatch,
     variables: ReadonlyMap<string, GoValue>,
   ): Result {
     const { rule } = compiled;

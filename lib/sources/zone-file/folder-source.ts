@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { CancelTimer } from '../../base/clock.ts';
-import { compileGoRegexp } from '../../base/go-regexp.ts';
+import { compileGoRegexp, type GoRegexp } from '../../base/go-regexp.ts';
 import { TREE_STATE } from '../../store/layout.ts';
 import { formatName, isSubdomain, parseNameLower } from '../../wire/name.ts';
 import type { Source, SourceEnv } from '../source.ts';
@@ -51,7 +51,7 @@ class FolderSource {
   readonly #options: FolderSourceOptions;
   readonly #env: SourceEnv;
   readonly #publisher: ZonePublisher;
-  readonly #pattern: RegExp;
+  readonly #pattern: GoRegexp;
   readonly #scope: readonly Uint8Array[];
   readonly #zones = new Map<string, FollowedZone>();
   /** Lines written already about files that are passed over. */
@@ -159,7 +159,7 @@ class FolderSource {
   #match(name: string, file: string, found: Map<string, string>, told: Set<string>): void {
     if (name.length > MAX_FILE_NAME) return;
     const match = this.#pattern.exec(name);
-    if (match === null) return;
+    if (match === undefined) return;
     const origin = parseNameLower(expandTemplate(this.#options.template, match));
     if (origin === undefined) {
       this.#warn(`${file}: its name makes no zone`, told);

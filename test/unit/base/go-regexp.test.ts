@@ -1,5 +1,6 @@
 // Go's regular expressions: what they match here is what Go matches, what Go refuses is refused.
 import test from 'ava';
+import * as fc from 'fast-check';
 import { compileGoRegexp, RegexpError } from '../../../lib/base/go-regexp.ts';
 
 const MATCHES: readonly (readonly [pattern: string, text: string, expected: readonly (string | undefined)[] | null])[] =
@@ -30,11 +31,35 @@ const MATCHES: readonly (readonly [pattern: string, text: string, expected: read
     ['\\d+\\s\\w', '12 b', ['12 b']],
     ['(a)|(b)', 'b', ['b', undefined, 'b']],
     ['a/b', 'a/b', ['a/b']],
+    ['a(?i)b|c', 'C', ['C']],
+    ['(?:(?i)a)b', 'Ab', ['Ab']],
+    ['(?U)a+', 'aaa', ['a']],
+    ['(?U)a+?', 'aaa', ['aaa']],
+    ['a.b', 'a\rb', ['a\rb']],
+    ['(?m)a$', 'a\rb', null],
+    ['[[:^digit:]]+', '12ab', ['ab']],
+    ['[^\\W_]+', '_ab', ['ab']],
+    ['(?i)[^a]', 'A', null],
+    ['(?i)K', '\u212a', ['\u212a']],
+    ['\\Qa.b\\E{2}', 'a.bb', ['a.bb']],
+    ['^*a', 'a', ['a']],
+    ['(?P<1>a)', 'a', ['a', 'a']],
+    ['(?:(a)|b)*', 'ab', ['ab', 'a']],
+    ['(a*)+', 'b', ['', '']],
+    ['(|a)*', 'aa', ['', '']],
+    ['(|a)+', 'aa', ['', '']],
+    ['a|ab|abc', 'abc', ['a']],
+    ['(?:a{2}){3}', 'aaaaaaa', ['aaaaaa']],
+    ['\\bfoo\\b', 'a foo', ['foo']],
+    ['x*', '\u{1f600}', ['']],
+    ['^.$', '\u{1f600}', ['\u{1f600}']],
   ];
 for (const [pattern, text, expected] of MATCHES) {
   test(`${pattern} on ${JSON.stringify(text)}`, (t) => {
-    const match = compileGoRegexp(pattern).exec(text);
-    t.deepEqual(match === null ? null : [...match], expected);
+    const regexp = compileGoRegexp(pattern);
+    for (const match of [regexp.exec(text), regexp.execLinear(text)])
+      t.deepEqual(match ? [...match.groups] : null, expected);
+    t.is(regexp.test(text), expected !== null);
   });
 }
 
@@ -50,7 +75,19 @@ for (const pattern of [
   '\\',
   'x{1001}',
   '\\y',
-  '(?P<1>a)',
+  '(?P<n>a)(?P<n>b)',
+  '(?P<a-b>a)',
+  '(?>a)',
+  'a*+',
+  'a{2}{3}',
+  'a{2,1}',
+  '((a{100}){100})',
+  '\\Z',
+  '\\C',
+  '\\p{Nosuch}',
+  '[a-\\d]',
+  `${'('.repeat(1001)}${')'.repeat(1001)}`,
+  '.{1000}'.repeat(30),
   '[[:nosuch:]]',
   '\\xZZ',
   '*a',
@@ -60,3 +97,91 @@ for (const pattern of [
     t.true(error.message.endsWith(`\`${pattern}\``), error.message);
   });
 }
+
+test('groups have numbers and names', (t) => {
+  const regexp = compileGoRegexp('(a)(?P<second>b)?');
+  t.is(regexp.groupCount, 2);
+  for (const match of [regexp.exec('a'), regexp.execLinear('a')]) {
+    t.deepEqual([...match!.groups], ['a', 'a', undefined]);
+    t.deepEqual([...match!.names], [['second', 2]]);
+  }
+});
+
+const HOSTILE: readonly (readonly [pattern: string, text: string])[] = [
+  ['(a+)+$', `${'a'.repeat(250)}!`],
+  ['(a|a)*b', 'a'.repeat(250)],
+  ['(a|aa)+$', `${'a'.repeat(250)}!`],
+  ['([a-z]+)*\\.example$', 'a'.repeat(250)],
+  ['(.*)(.*)(.*)(.*)(.*)(.*)x$', 'a'.repeat(250)],
+  ['(x+x+)+y', 'x'.repeat(250)],
+  [`${'a?'.repeat(60)}${'a'.repeat(60)}`, 'a'.repeat(60)],
+  ['^(([a-z0-9]+-?)+\\.)+$', 'a'.repeat(250)],
+];
+for (const [pattern, text] of HOSTILE) {
+  test(`${pattern} is not given to V8`, (t) => {
+    const regexp = compileGoRegexp(pattern);
+    t.false(regexp.isSimple);
+    t.is(regexp.test(text), pattern.startsWith('a?'));
+  });
+}
+
+const SIMPLE = [
+  '(.*)\\.example\\.org',
+  '^ip-(?P<a>[0-9]*)-(?P<b>[0-9]*)-(?P<c>[0-9]*)-(?P<d>[0-9]*)[.]example[.]$',
+  '^(.*)-(.*)\\.foo$',
+  '([a-z0-9-]+\\.)+org',
+  '(us-west-1|us-east)\\.(.*)',
+  '.*',
+];
+for (const pattern of SIMPLE) {
+  test(`${pattern} is left to V8`, (t) => {
+    t.true(compileGoRegexp(pattern).isSimple);
+  });
+}
+
+/** Expressions over a few letters, so that they often match. */
+const patterns: fc.Arbitrary<string> = fc.letrec<{ node: string }>((tie) => ({
+  node: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom('a', 'b', '.', '[ab]', '[^a]', '\\w', '^', '$', '\\b', ''),
+    fc.tuple(tie('node'), tie('node')).map(([a, b]) => `${a}${b}`),
+    fc.tuple(tie('node'), tie('node')).map(([a, b]) => `(?:${a}|${b})`),
+    tie('node').map((node) => `(${node})`),
+    fc
+      .tuple(tie('node'), fc.constantFrom('*', '+', '?', '*?', '+?', '??', '{2}', '{1,3}'))
+      .map(([node, times]) => `(?:${node})${times}`),
+  ),
+})).node;
+
+test('both engines find the same where V8 is used', (t) => {
+  let simple = 0;
+  fc.assert(
+    fc.property(patterns, fc.stringMatching(/^[ab.]{0,12}$/), (pattern, text) => {
+      const regexp = compileGoRegexp(pattern);
+      if (!regexp.isSimple) return;
+      simple++;
+      t.deepEqual(
+        [...(regexp.execLinear(text)?.groups ?? [])],
+        [...(regexp.exec(text)?.groups ?? [])],
+        `${pattern} on ${text}`,
+      );
+    }),
+    { numRuns: 3000 },
+  );
+  t.true(simple > 500, String(simple));
+});
+
+test('what is not left to V8 matches the same texts there', (t) => {
+  fc.assert(
+    fc.property(patterns, fc.stringMatching(/^[ab.]{0,8}$/), (pattern, text) => {
+      let isMatch: boolean;
+      try {
+        isMatch = new RegExp(pattern, 'u').test(text);
+      } catch {
+        return;
+      }
+      t.is(compileGoRegexp(pattern).test(text), isMatch, `${pattern} on ${text}`);
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { compileGoRegexp } from '../../../../lib/base/go-regexp.ts';
 import { ManualClock } from '../../../../lib/base/clock.ts';
 import { startSource } from '../../../../lib/sources/start-source.ts';
 import type { Source } from '../../../../lib/sources/source.ts';
@@ -225,7 +226,7 @@ test('directory: the longest of several zones is found', (t) => {
 });
 
 test('template: groups by number and name, missing ones are empty', (t) => {
-  const match = /db\.(?<name>.*?)\.(.*)/.exec('db.a.b')!;
+  const match = compileGoRegexp('db\\.(?P<name>.*?)\\.(.*)').exec('db.a.b')!;
   t.is(expandTemplate('{2}.{1}', match), 'b.a');
   t.is(expandTemplate('{name}.$2', match), 'a.b');
   t.is(expandTemplate('x{9}', match), 'x');

@@ -1,0 +1,50 @@
+// What a regular expression is made of once it has been read. Pure; both kinds of thread.
+import type { CharSet } from './char-set.ts';
+
+/** Places that take no character. LINE_START and LINE_END are `^` and `$` with the flag m. */
+export type Place = 'TEXT_START' | 'TEXT_END' | 'LINE_START' | 'LINE_END' | 'WORD_EDGE' | 'NO_WORD_EDGE';
+
+export type RegexpNode =
+  | { readonly kind: 'empty' }
+  /** One character out of a set. */
+  | { readonly kind: 'chars'; readonly chars: CharSet }
+  | { readonly kind: 'place'; readonly place: Place }
+  /** Remembers what `body` matched; groups count from 1. */
+  | { readonly kind: 'group'; readonly index: number; readonly body: RegexpNode }
+  | { readonly kind: 'sequence'; readonly parts: readonly RegexpNode[] }
+  /** Earlier ones are preferred. */
+  | { readonly kind: 'choice'; readonly parts: readonly RegexpNode[] }
+  /** `max` may be infinite. */
+  | {
+      readonly kind: 'repeat';
+      readonly body: RegexpNode;
+      readonly min: number;
+      readonly max: number;
+      readonly isGreedy: boolean;
+    };
+
+export type ParsedRegexp = {
+  readonly root: RegexpNode;
+  readonly groupCount: number;
+  /** Numbers of the groups that have names. */
+  readonly groupNames: ReadonlyMap<string, number>;
+};
+
+/** Whether it can match without a character. */
+export function isNullable(node: RegexpNode): boolean {
+  switch (node.kind) {
+    case 'empty':
+    case 'place':
+      return true;
+    case 'chars':
+      return false;
+    case 'group':
+      return isNullable(node.body);
+    case 'sequence':
+      return node.parts.every(isNullable);
+    case 'choice':
+      return node.parts.some(isNullable);
+    case 'repeat':
+      return node.min === 0 || isNullable(node.body);
+  }
+}
