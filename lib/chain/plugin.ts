@@ -128,10 +128,23 @@ export interface Upstream {
   /**
    * Sends the message (its ID is replaced by a random one) and waits for the reply to it.
    * Replies with another ID or question are ignored until the timeout (CVE-2023-28452).
+   * @param mixing has the name go out in letters of random case over UDP, and hears of replies in other letters. The message
+   *   must not change before the exchange has ended
    * @throws UpstreamError with a text in Go's manner (`read udp 10.0.0.1:5353->...: i/o timeout`)
    */
-  exchange(message: Uint8Array, transport: 'udp' | 'tcp', timeoutMs: number): Promise<UpstreamReply>;
+  exchange(
+    message: Uint8Array,
+    transport: 'udp' | 'tcp',
+    timeoutMs: number,
+    mixing?: CaseMixing,
+  ): Promise<UpstreamReply>;
   close(): void;
+}
+
+/** Who has names go out in letters of random case. */
+export interface CaseMixing {
+  /** A reply came whose question has other letters; it is ignored. */
+  noteOtherCase(): void;
 }
 
 /** What a handler factory is given besides its options. */

@@ -54,6 +54,11 @@ export class TimerWheel {
     this.#cancelTimer ??= this.#clock.after(this.#tickMs, this.#turn);
   }
 
+  /** How long an entry with a deadline has left, at least 0. */
+  remainingMs(entry: WheelEntry): number {
+    return Math.max(0, entry.wheelTick * this.#tickMs - this.#clock.monotonicMs());
+  }
+
   /** Takes the deadline away; harmless when there is none. */
   cancel(entry: WheelEntry): void {
     if (entry.wheelState === WAITING) this.#unlink(entry);

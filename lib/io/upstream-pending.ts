@@ -1,17 +1,22 @@
 // A query that is out at an upstream, and which replies may answer it. Worker.
-import type { UpstreamReply } from '../chain/plugin.ts';
+import type { CaseMixing, UpstreamReply } from '../chain/plugin.ts';
 import { LOWER, MAX_NAME_LENGTH, skipName } from '../wire/name.ts';
 import { UpstreamError } from './upstream-error.ts';
 import { WheelEntry } from './timer-wheel.ts';
 
 const HEADER_LENGTH = 12;
 const MAX_QUESTION = MAX_NAME_LENGTH + 4;
+const NO_BYTES = new Uint8Array(0);
 
 export class PendingQuery extends WheelEntry {
   id = 0;
   /** The question as sent, type and class included. */
   readonly question: Uint8Array = new Uint8Array(MAX_QUESTION);
   questionLength = 0;
+  /** Set while the question is out in letters of random case. */
+  mixing: CaseMixing | undefined;
+  /** The message before its letters were mixed; only with `mixing`. */
+  plain: Uint8Array = NO_BYTES;
   resolve: (reply: UpstreamReply) => void = ignore;
   reject: (error: Error) => void = ignore;
   /** Called when the timeout has passed; whoever sent the query sets it. */
@@ -46,6 +51,18 @@ export class PendingQuery extends WheelEntry {
     const fixed = this.questionLength - 4;
     for (let i = 0; i < fixed; i++) if (LOWER[question[i]!] !== LOWER[reply[HEADER_LENGTH + i]!]) return false;
     for (let i = fixed; i < fixed + 4; i++) if (question[i] !== reply[HEADER_LENGTH + i]) return false;
+    return true;
+  }
+
+  /**
+   * Whether the question of a reply to this query has the letters as they were mixed; they are put back then to what they were.
+   * A reply without a question has none to compare.
+   */
+  unmix(reply: Uint8Array, length: number): boolean {
+    if (length === HEADER_LENGTH) return true;
+    const { question, plain, questionLength } = this;
+    for (let i = 0; i < questionLength; i++) if (question[i] !== reply[HEADER_LENGTH + i]) return false;
+    for (let at = HEADER_LENGTH; at < HEADER_LENGTH + questionLength; at++) reply[at] = plain[at]!;
     return true;
   }
 }

@@ -2,7 +2,8 @@
 //
 // Whoever wants to forge a reply must guess which of the open ports a query took and its ID, both from a cryptographic source, and
 // has to repeat the question (RFC 5452). A wrong datagram is counted and ignored; it never ends the wait (CVE-2023-28452).
-import type { UpstreamReply, UpstreamTarget } from '../chain/plugin.ts';
+import type { CaseMixing, UpstreamReply, UpstreamTarget } from '../chain/plugin.ts';
+import { mixLetterCase } from './letter-case.ts';
 import { randomUint16, randomUint32 } from './random.ts';
 import { formatAddressPort } from './socket-address.ts';
 import { type TimerWheel, WheelEntry } from './timer-wheel.ts';
@@ -55,7 +56,8 @@ export class UdpUpstream {
     this.#counters = counters;
   }
 
-  exchange(message: Uint8Array, timeoutMs: number): Promise<UpstreamReply> {
+  /** @param mixing has the name go out in letters of random case */
+  exchange(message: Uint8Array, timeoutMs: number, mixing?: CaseMixing): Promise<UpstreamReply> {
     return new Promise((resolve, reject) => {
       if (this.#inFlight >= MAX_IN_FLIGHT) {
         this.#counters.overloads++;
@@ -67,6 +69,12 @@ export class UdpUpstream {
       if (source instanceof Error) return reject(source);
       pending.resolve = resolve;
       pending.reject = reject;
+      pending.mixing = mixing;
+      if (mixing !== undefined) {
+        pending.plain = message;
+        message = mixLetterCase(message);
+        pending.setQuestion(message);
+      }
       source.add(pending);
       this.#inFlight++;
       this.#counters.sent++;
@@ -74,6 +82,20 @@ export class UdpUpstream {
       source.port.send(message, pending.id);
       return undefined;
     });
+  }
+
+  /**
+   * Something came that is right but for its letters: forged, or from a server that does not keep the case. It is ignored, and
+   * the query goes out once more as it was given, under another ID.
+   */
+  #resendPlain(source: Source, pending: PendingQuery, mixing: CaseMixing): void {
+    const { plain, resolve, reject } = pending;
+    const leftMs = this.#wheel.remainingMs(pending);
+    this.#counters.mismatches++;
+    mixing.noteOtherCase();
+    this.#release(source, pending);
+    this.#recycle(pending);
+    this.exchange(plain, leftMs).then(resolve, reject);
   }
 
   #pickSource(): Source | UpstreamError {
@@ -116,6 +138,8 @@ export class UdpUpstream {
       this.#counters.mismatches++;
       return;
     }
+    const { mixing } = pending;
+    if (mixing !== undefined && !pending.unmix(bytes, length)) return this.#resendPlain(source, pending, mixing);
     this.#release(source, pending);
     pending.resolve({ bytes, length, reused: source.uses > 1 });
     this.#recycle(pending);

@@ -1,6 +1,6 @@
 // All upstream nameservers of a worker's plan: who names one alike shares its sockets. Worker.
 import type { Clock } from '../base/clock.ts';
-import type { Upstream, UpstreamReply, Upstreams, UpstreamTarget } from '../chain/plugin.ts';
+import type { CaseMixing, Upstream, UpstreamReply, Upstreams, UpstreamTarget } from '../chain/plugin.ts';
 import { formatAddressPort } from './socket-address.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { chosenLibc } from './udp.ts';
@@ -100,7 +100,7 @@ class SharedUpstream {
     this.#users++;
     let open = true;
     return {
-      exchange: (message, transport, timeoutMs) => this.#exchange(message, transport, timeoutMs),
+      exchange: (message, transport, timeoutMs, mixing) => this.#exchange(message, transport, timeoutMs, mixing),
       close: () => {
         if (open && --this.#users === 0) this.close();
         open = false;
@@ -108,11 +108,16 @@ class SharedUpstream {
     };
   }
 
-  #exchange(message: Uint8Array, transport: 'udp' | 'tcp', timeoutMs: number): Promise<UpstreamReply> {
+  #exchange(
+    message: Uint8Array,
+    transport: 'udp' | 'tcp',
+    timeoutMs: number,
+    mixing: CaseMixing | undefined,
+  ): Promise<UpstreamReply> {
     const { udp, stream, https } = this.#ways;
     if (https) return https.exchange(message, timeoutMs);
     const isStream = transport === 'tcp' || this.#isTls;
-    return isStream ? stream.exchange(message, timeoutMs) : udp.exchange(message, timeoutMs);
+    return isStream ? stream.exchange(message, timeoutMs) : udp.exchange(message, timeoutMs, mixing);
   }
 
   close(): void {

@@ -190,7 +190,7 @@ export class Forwarder {
     if (this.#nameservers.count > 1) flight.asked = [...flight.asked, nameserver];
     this.#env.cells[nameserver.options.cells.oldRequests]!++;
     nameserver.noteSent(startMs);
-    nameserver.upstream.exchange(flight.message, transport, timeoutMs).then(
+    nameserver.upstream.exchange(flight.message, transport, timeoutMs, nameserver.mixing).then(
       // The reply's bytes are gone after this turn: all that is needed of them is copied.
       (reply) => this.#guard(flight, () => this.#hear(flight, nameserver, transport, startMs, reply)),
       (error: unknown) => this.#guard(flight, () => this.#miss(flight, nameserver, transport, startMs, error)),

@@ -24,6 +24,8 @@ export type UpstreamCells = {
   readonly silences: number;
   /** Times it was found to lead back here. */
   readonly loops: number;
+  /** Replies in other letters than the question went out with. */
+  readonly otherCase: number;
 };
 
 /** Cell numbers of the plugin as a whole. */
@@ -128,6 +130,11 @@ export function declareUpstreamMetrics(metrics: MetricRegistry, to: string): Ups
       ),
     ),
     loops: metrics.counter('clusterdns_forward_loops_total', 'Times an upstream was found to lead back here.', { to }),
+    otherCase: metrics.counter(
+      'clusterdns_forward_case_mismatches_total',
+      'Replies ignored because their letter case is not that of the question.',
+      { to },
+    ),
     silences: metrics.counter('clusterdns_forward_silences_total', 'Times an upstream was found silent.', { to }),
     oldHealthcheckFailures: metrics.counter(
       'coredns_forward_healthcheck_failures_total',

@@ -2,7 +2,7 @@
 //
 // Trouble is shared between workers (shared-state.ts): what one finds silent none asks first. Any reply ends it.
 import { parseIpAddress } from '../../base/ip-address.ts';
-import type { Env, Upstream } from '../../chain/plugin.ts';
+import type { CaseMixing, Env, Upstream } from '../../chain/plugin.ts';
 import { Latency } from './latency.ts';
 import type { ForwardZoneOptions, UpstreamOptions } from './setup.ts';
 import { type SharedState, TROUBLE } from './shared-state.ts';
@@ -22,6 +22,8 @@ export class Nameserver {
   readonly options: UpstreamOptions;
   readonly upstream: Upstream;
   readonly latency: Latency = new Latency();
+  /** Has names go out in letters of random case; undefined unless the Corefile says so. */
+  readonly mixing: CaseMixing | undefined;
   /** Its place in the shared state. */
   readonly slot: number;
   readonly #address: Uint8Array;
@@ -38,6 +40,8 @@ export class Nameserver {
     this.options = options;
     this.upstream = env.upstreams.open(options.target);
     this.slot = options.slot;
+    const { otherCase } = options.cells;
+    this.mixing = forward.caseMixing ? { noteOtherCase: () => void env.cells[otherCase]!++ } : undefined;
     this.#address = parseIpAddress(options.target.address)?.bytes ?? new Uint8Array(0);
     this.#maxFails = forward.maxFails;
     this.#shared = shared;

@@ -30,6 +30,8 @@ export type ForwardZoneOptions = {
   readonly policy: Policy;
   readonly forceTcp: boolean;
   readonly preferUdp: boolean;
+  /** Whether names go out in letters of random case over UDP. */
+  readonly caseMixing: boolean;
   readonly readTimeoutMs: number;
   readonly maxFails: number;
   /** 0: no limit but the time; undefined: twice the number of upstreams. */

@@ -28,6 +28,7 @@ test('defaults are those of CoreDNS 1.14', async (t) => {
     policy: 'random',
     forceTcp: false,
     preferUdp: false,
+    caseMixing: false,
     readTimeoutMs: 2000,
     maxFails: 2,
     maxConnectAttempts: undefined,
@@ -58,6 +59,7 @@ test('every option is read', async (t) => {
     except b.example.org
     force_tcp
     prefer_udp
+    case_mixing
     expire 20s
     max_age 1m
     max_idle_conns 7
@@ -84,6 +86,7 @@ test('every option is read', async (t) => {
     policy: 'round_robin',
     forceTcp: true,
     preferUdp: true,
+    caseMixing: true,
     readTimeoutMs: 300,
     maxFails: 5,
     maxConnectAttempts: 9,
