@@ -12,6 +12,15 @@ export const PARSED = { OK: 0, FORMERR: 1 } as const;
 /** How the packet came in. */
 export const TRANSPORT = { UDP: 0, TCP: 1, TLS: 2, HTTPS: 3, INTERNAL: 4 } as const;
 
+/** Where an answer may come from. */
+export const REACH = {
+  ANYWHERE: 0,
+  /** From what this server holds: nobody is asked upstream. */
+  OWN: 1,
+  /** The same, and an upstream would have been asked: the answer stays empty. */
+  WITHHELD: 2,
+} as const;
+
 const MAX_LABELS = 128;
 const FIRST_OWN_BYTES = 512;
 const NO_BYTES = new Uint8Array(0);
@@ -94,6 +103,8 @@ export class Query {
   receivedMs = 0;
   /** `Clock.monotonicMs` after which nothing more is tried upstream; 0 without a limit (`cancel`). */
   deadlineMs = 0;
+  /** One of `REACH`; whoever changes it puts it back. */
+  reach: number = REACH.ANYWHERE;
   /** How often this server asked itself on the way here (CNAME targets). */
   depth = 0;
   /** The query that `rewrite` made this one from; undefined for a client's own. As long-lived as this one. */
@@ -257,6 +268,7 @@ export class Query {
     this.zone = query.zone;
     this.receivedMs = query.receivedMs;
     this.deadlineMs = query.deadlineMs;
+    this.reach = query.reach;
     this.depth = query.depth;
     this.sizeLimit = query.sizeLimit;
   }

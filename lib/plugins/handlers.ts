@@ -33,6 +33,7 @@ import { createSecondaryHandler } from './secondary/handler.ts';
 import { createDnssecHandler } from './dnssec/handler.ts';
 import { createViewHandler } from './view/handler.ts';
 import { createEtcdHandler } from './etcd/handler.ts';
+import { createIpFamiliesHandler } from './ip_families/handler.ts';
 import { createDns64Handler } from './dns64/handler.ts';
 
 // Options are checked where they are made (setup) and cross threads as plain data, so the table cannot know their types.
@@ -71,5 +72,6 @@ export const HANDLERS: Readonly<Record<string, HandlerFactory<never>>> = {
   dnssec: createDnssecHandler,
   view: createViewHandler,
   etcd: createEtcdHandler,
+  ip_families: createIpFamiliesHandler,
   dns64: createDns64Handler,
 };

@@ -3,7 +3,8 @@ import type { DirectiveNames } from '../config/corefile.ts';
 
 /**
  * The order in which plugins handle a query and in which they are set up, whatever the order in the Corefile.
- * CoreDNS 1.14's plugin.cfg; a name that is in it without being built is refused with a message that says so.
+ * CoreDNS 1.14's plugin.cfg, and `ip_families`, which is ours (docs/decisions/0040-a-directive-of-our-own.md). A name that is in it
+ * without being built is refused with a message that says so.
  */
 export const PLUGIN_ORDER = [
   'root',
@@ -32,6 +33,7 @@ export const PLUGIN_ORDER = [
   'log',
   'dnstap',
   'local',
+  'ip_families',
   'dns64',
   'any',
   'chaos',
@@ -95,6 +97,7 @@ export const CONFIG_ONLY: ReadonlySet<string> = new Set<PluginName>([
 export const ONCE_PER_BLOCK: ReadonlySet<string> = new Set<PluginName>([
   'errors',
   'ready',
+  'ip_families',
   'prometheus',
   'pprof',
   'nsid',

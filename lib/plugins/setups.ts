@@ -47,6 +47,7 @@ import { setupSecondary } from './secondary/setup.ts';
 import { setupDnssec } from './dnssec/setup.ts';
 import { setupView } from './view/setup.ts';
 import { setupEtcd } from './etcd/setup.ts';
+import { setupIpFamilies } from './ip_families/setup.ts';
 import { setupDns64 } from './dns64/setup.ts';
 
 export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
@@ -96,5 +97,6 @@ export const SETUPS: Readonly<Record<string, Setup<unknown>>> = {
   sign: setupSign,
   view: setupView,
   etcd: setupEtcd,
+  ip_families: setupIpFamilies,
   dns64: setupDns64,
 };

@@ -7,7 +7,7 @@
 import type { Answer } from '../../chain/answer.ts';
 import { Outcome, type Result } from '../../chain/outcome.ts';
 import type { Env, Handler, UpstreamReply } from '../../chain/plugin.ts';
-import { type Query, TRANSPORT } from '../../chain/query.ts';
+import { type Query, REACH, TRANSPORT } from '../../chain/query.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
 import { TIME_BUCKETS, observe } from '../../metrics/registry.ts';
 import { parseNameLower } from '../../wire/name.ts';
@@ -94,6 +94,7 @@ export class Forwarder {
   }
 
   #forward(query: Query, answer: Answer): Result {
+    if (query.reach !== REACH.ANYWHERE) return withhold(query, answer);
     const nowMs = this.#env.clock.monotonicMs();
     this.#nameservers.update();
     const client = this.#admit(query, nowMs);
@@ -433,4 +434,13 @@ export class Forwarder {
     this.#admission.leave(client);
     if (this.#isClosed && this.#admission.underWay === 0) this.#nameservers.close();
   }
+}
+
+/** Somebody wants to know what is known here: nothing is. Not for caches to keep. */
+function withhold(query: Query, answer: Answer): Outcome {
+  query.reach = REACH.WITHHELD;
+  answer.reset();
+  answer.recursionAvailable = true;
+  answer.live = true;
+  return Outcome.ANSWERED;
 }
