@@ -62,7 +62,8 @@ export function setupSecondary(directives: readonly Directive[], context: SetupC
   }
   // The form of `SecondarySourceOptions` in lib/sources/zone-transfer/source.ts.
   const cells = declareSecondaryMetrics(context.metrics);
-  const options = { zones: [...settings.values()], cells: { transfers: cells.transfers, failures: cells.failures } };
+  const { transfers, increments, failures } = cells;
+  const options = { zones: [...settings.values()], cells: { transfers, increments, failures } };
   return {
     zones: options.zones.map(({ zone, primaries, memberZones }) => ({
       zone,

@@ -1,7 +1,7 @@
 // The records of one zone before they go into the store: kept as bytes, by name, in the order they came. Control thread.
 import { equalNames, lowerName } from '../../wire/name.ts';
 import type { ResourceRecord } from '../../wire/record.ts';
-import { findRdataNames } from '../../wire/rdata/registry.ts';
+import { equalRdata, findRdataNames } from '../../wire/rdata/registry.ts';
 import { CLASS, formatType, RRTYPE } from '../../wire/types.ts';
 import { canonicalKey } from './canonical-key.ts';
 
@@ -41,6 +41,7 @@ export class ZoneContents {
   readonly #lengths: number[] = [];
   readonly #chunks: Uint8Array[] = [];
   #used = CHUNK_BYTES;
+  #removed = 0;
   /** What was left out, and why; the first few. */
   readonly warnings: string[] = [];
   #serial: number | undefined;
@@ -51,7 +52,7 @@ export class ZoneContents {
 
   /** Records kept. */
   get recordCount(): number {
-    return this.#types.length;
+    return this.#types.length - this.#removed;
   }
 
   /** Serial of the SOA, undefined without one. */
@@ -84,6 +85,35 @@ export class ZoneContents {
       this.#serial = readSerial(record.rdata);
     }
     this.#append(key, record);
+  }
+
+  /**
+   * Takes a record out, whatever its TTL; the case of letters in names does not count.
+   *
+   * @returns false when there is none; true for one that `add` would have left out
+   */
+  remove({ class: recordClass, name, type, rdata }: ResourceRecord): boolean {
+    const key = canonicalKey(name, this.origin);
+    if (recordClass !== CLASS.IN || key === undefined) return true;
+    const ends = this.#names.get(key);
+    let before = NONE;
+    for (let number = ends === undefined ? NONE : this.#ends[ends]!; number !== NONE; number = this.#next[number]!) {
+      if (this.#types[number] === type && equalRdata(type, this.#rdata(number), rdata)) {
+        this.#unlink(key, ends!, before, number);
+        return true;
+      }
+      before = number;
+    }
+    return false;
+  }
+
+  #unlink(key: string, ends: number, before: number, number: number): void {
+    const after = this.#next[number]!;
+    if (before !== NONE) this.#next[before] = after;
+    else this.#ends[ends] = after;
+    if (after === NONE) this.#ends[ends + 1] = before;
+    if (before === NONE && after === NONE) this.#names.delete(key);
+    this.#removed++;
   }
 
   #warn(text: string): void {

@@ -7,6 +7,7 @@ import { relativeNameHash } from '../../store/name-hash.ts';
 import { HASHED_ORDER_TYPE, RRSET_FORM, ZONE_FLAG, ZONE_ORDER_TYPE, ZONE_WORD } from '../../store/rrset-form.ts';
 import { RRTYPE } from '../../wire/types.ts';
 import { sortInSlices } from './sort-in-slices.ts';
+import { readStoredZone } from './stored-zone.ts';
 import type { ZoneContents } from './zone-contents.ts';
 import { zoneNames, type ZoneName } from './zone-names.ts';
 
@@ -55,6 +56,19 @@ export class ZonePublisher {
     this.#putZone(contents.origin, version);
     this.#versions.set(key, version);
     if (before !== undefined) this.#retire(before.tree);
+  }
+
+  /** Records of the version in use, copied out of the store. @throws Error when there is none, or no more */
+  async read(origin: Uint8Array): Promise<ZoneContents> {
+    const version = this.#versions.get(keyOf(origin));
+    if (version === undefined) throw new Error('the zone is not served');
+    const reading = readStoredZone(this.#writer.reader, version.tree, origin);
+    for (;;) {
+      const step = reading.next();
+      if (step.done) return step.value;
+      await this.#pause();
+      if (this.#versions.get(keyOf(origin)) !== version) throw new Error('the zone was replaced meanwhile');
+    }
   }
 
   /** Stops serving a zone. */

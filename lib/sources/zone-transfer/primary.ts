@@ -1,10 +1,12 @@
-// Asks a primary over TCP: for the serial of a zone, for the zone itself. Control thread.
+// Asks a primary over TCP: for the serial of a zone, for what has changed in it, for the zone itself. Control thread.
 import { randomInt } from 'node:crypto';
 import net from 'node:net';
 import { MessageWriter } from '../../wire/message-writer.ts';
 import { readRdata } from '../../wire/read-rdata.ts';
+import { SECTION } from '../../wire/record-index.ts';
 import { CLASS, RRTYPE } from '../../wire/types.ts';
 import type { ZoneContents } from '../zone-file/zone-contents.ts';
+import { ChangeReader, type ZoneChange } from './change-reader.ts';
 import { readSerial, ReplyReader, TransferError, TransferReader } from './transfer-reader.ts';
 
 /** Silence after which a primary is given up, in connecting too. */
@@ -19,6 +21,8 @@ export type Primary = { readonly address: string; readonly port: number };
 export interface PrimaryClient {
   fetchSerial(origin: Uint8Array, primary: Primary, signal: AbortSignal): Promise<number>;
   fetchZone(origin: Uint8Array, primary: Primary, signal: AbortSignal): Promise<ZoneContents>;
+  /** @param soa data of the SOA record that is held */
+  fetchChange(origin: Uint8Array, soa: Uint8Array, primary: Primary, signal: AbortSignal): Promise<ZoneChange>;
 }
 
 export const tcpPrimaryClient: PrimaryClient = {
@@ -46,12 +50,24 @@ export const tcpPrimaryClient: PrimaryClient = {
     await exchange(primary, makeQuery(origin, RRTYPE.AXFR, id), signal, (message) => reader.take(message));
     return reader.contents;
   },
+
+  async fetchChange(origin, soa, primary, signal) {
+    const id = randomInt(0x1_0000);
+    const reader = new ChangeReader(origin, readSerial(soa), id);
+    await exchange(primary, makeQuery(origin, RRTYPE.IXFR, id, soa), signal, (message) => reader.take(message));
+    return reader.change;
+  },
 };
 
-function makeQuery(origin: Uint8Array, type: number, id: number): Uint8Array {
+/** @param soa data of a SOA record for the authority section (RFC 1995 section 3) */
+function makeQuery(origin: Uint8Array, type: number, id: number, soa?: Uint8Array): Uint8Array {
   const writer = new MessageWriter();
   writer.begin(id, 0);
   writer.addQuestion(origin, type, CLASS.IN);
+  if (soa) {
+    const record = { name: origin, type: RRTYPE.SOA, class: CLASS.IN, ttlSeconds: 0, rdata: soa };
+    writer.addRecord(SECTION.AUTHORITY, record);
+  }
   return writer.bytes.slice(0, writer.finish());
 }
 

@@ -7,7 +7,9 @@ import { formatName } from '../../wire/name.ts';
 import { RRTYPE } from '../../wire/types.ts';
 import type { ZoneContents } from '../zone-file/zone-contents.ts';
 import type { ZonePublisher } from '../zone-file/zone-publisher.ts';
+import { applySteps } from './change-reader.ts';
 import type { Primary, PrimaryClient } from './primary.ts';
+import { isNewer, TransferError } from './transfer-reader.ts';
 import type { TransferSlots } from './transfer-slots.ts';
 
 const FIRST_BACKOFF_MS = 250;
@@ -19,6 +21,9 @@ const MIN_NOTIFY_INTERVAL_MS = 1000;
 /** Longer timers would fire at once (Node's limit is 2^31 - 1). */
 const MAX_TIMER_MS = 2_000_000_000;
 
+/** `increments` are those of the transfers that brought changes only. */
+export type SecondaryCell = 'transfers' | 'increments' | 'failures';
+
 /** What all zones of a source share. `random` is uniform in [0, 1). */
 export type SecondaryEnv = {
   readonly clock: Clock;
@@ -28,7 +33,7 @@ export type SecondaryEnv = {
   readonly slots: TransferSlots;
   readonly random: () => number;
   /** Raises a metric. */
-  readonly count: (cell: 'transfers' | 'failures') => void;
+  readonly count: (cell: SecondaryCell) => void;
 };
 
 type Timing = { readonly refreshMs: number; readonly retryMs: number; readonly expireMs: number };
@@ -43,6 +48,8 @@ export class SecondaryZone {
   /** Asked in this order. */
   primaries: readonly Primary[];
   #serial: number | undefined;
+  /** Data of the SOA record of the version in use. */
+  #soa: Uint8Array | undefined;
   #timing: Timing | undefined;
   #backoffMs = FIRST_BACKOFF_MS;
   #cancelCheck: CancelTimer = () => undefined;
@@ -171,7 +178,7 @@ export class SecondaryZone {
     for (const primary of this.primaries) {
       try {
         const theirs = await client.fetchSerial(this.#origin, primary, this.#abort.signal);
-        return ((theirs - serial) | 0) > 0;
+        return isNewer(theirs, serial);
       } catch (error) {
         faults.push(`${formatPrimary(primary)}: ${(error as Error).message}`);
       }
@@ -181,15 +188,13 @@ export class SecondaryZone {
 
   /** @throws Error when no primary gives the zone out */
   async #fetch(): Promise<void> {
-    const { client, slots, log } = this.#env;
+    const { slots, log } = this.#env;
     const faults: string[] = [];
     for (const primary of this.primaries) {
       const release = await slots.take();
       try {
         if (this.#isStopped) throw new Error('stopped');
-        await this.#use(await client.fetchZone(this.#origin, primary, this.#abort.signal));
-        this.#env.count('transfers');
-        log.info(`Transferred: ${this.name} from ${formatPrimary(primary)}`);
+        await this.#fetchFrom(primary);
         return;
       } catch (error) {
         const fault = `${formatPrimary(primary)}: ${(error as Error).message}`;
@@ -200,6 +205,40 @@ export class SecondaryZone {
       }
     }
     throw new Error(faults.join('; '));
+  }
+
+  /** Asks for what has changed (RFC 1995), and for the whole zone when there is no copy or the changes cannot be used. */
+  async #fetchFrom(primary: Primary): Promise<void> {
+    const { client, count, log } = this.#env;
+    if (this.#soa !== undefined) {
+      try {
+        await this.#fetchChange(this.#soa, primary);
+        return;
+      } catch (error) {
+        // Another error than one of the reply would meet the next query too.
+        if (!(error instanceof TransferError) || this.#isStopped) throw error;
+        log.debug(`No incremental transfer of ${this.name} from ${formatPrimary(primary)}: ${error.message}`);
+      }
+    }
+    await this.#use(await client.fetchZone(this.#origin, primary, this.#abort.signal));
+    count('transfers');
+    log.info(`Transferred: ${this.name} from ${formatPrimary(primary)}`);
+  }
+
+  async #fetchChange(soa: Uint8Array, primary: Primary): Promise<void> {
+    const { client, count, log, publisher } = this.#env;
+    const change = await client.fetchChange(this.#origin, soa, primary, this.#abort.signal);
+    if (change.kind === 'current' || this.#isStopped) return;
+    if (change.kind === 'whole') await this.#use(change.contents);
+    else {
+      const contents = await publisher.read(this.#origin);
+      applySteps(contents, change.steps, change.soa);
+      await this.#use(contents);
+      count('increments');
+    }
+    count('transfers');
+    const kind = change.kind === 'whole' ? '' : ' (changes only)';
+    log.info(`Transferred: ${this.name} from ${formatPrimary(primary)}${kind}`);
   }
 
   async #use(contents: ZoneContents): Promise<void> {
@@ -214,6 +253,7 @@ export class SecondaryZone {
     this.#isExpired = false;
     this.#timing = timing;
     this.#serial = contents.serial;
+    this.#soa = readSoa(contents);
     afterwards();
   }
 }
@@ -224,8 +264,14 @@ function formatPrimary({ address, port }: Primary): string {
 
 /** Times at the end of SOA data: refresh, retry, expire, minimum. None is below a second. */
 function readTiming(contents: ZoneContents): Timing {
-  const { bytes, at, length } = contents.records('').findLast(({ type }) => type === RRTYPE.SOA)!;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, length);
-  const ms = (fromEnd: number): number => Math.max(1, view.getUint32(length - fromEnd)) * 1000;
+  const soa = readSoa(contents);
+  const view = new DataView(soa.buffer);
+  const ms = (fromEnd: number): number => Math.max(1, view.getUint32(soa.length - fromEnd)) * 1000;
   return { refreshMs: ms(16), retryMs: ms(12), expireMs: ms(8) };
+}
+
+/** A copy of the SOA record's data; transfers begin with it. */
+function readSoa(contents: ZoneContents): Uint8Array {
+  const { bytes, at, length } = contents.records('').findLast(({ type }) => type === RRTYPE.SOA)!;
+  return bytes.slice(at, at + length);
 }

@@ -5,7 +5,7 @@ import type { Source, SourceEnv } from '../source.ts';
 import { ZonePublisher } from '../zone-file/zone-publisher.ts';
 import { type CatalogMember, readCatalog } from './catalog.ts';
 import { type Primary, type PrimaryClient, tcpPrimaryClient } from './primary.ts';
-import { type SecondaryEnv, SecondaryZone } from './secondary-zone.ts';
+import { type SecondaryCell, type SecondaryEnv, SecondaryZone } from './secondary-zone.ts';
 import { TransferSlots } from './transfer-slots.ts';
 
 const MAX_TRANSFERS = 8;
@@ -22,7 +22,7 @@ export type SecondarySourceOptions = {
     readonly memberZones?: readonly string[];
   }[];
   /** In the control thread's row of metric cells. */
-  readonly cells: { readonly transfers: number; readonly failures: number };
+  readonly cells: Readonly<Record<SecondaryCell, number>>;
 };
 
 /** Tests give their own. */
@@ -35,7 +35,7 @@ export function startSecondarySource(
 ): Source {
   const publisher = new ZonePublisher(writer, tree);
   const slots = new TransferSlots(MAX_TRANSFERS);
-  const count = (cell: 'transfers' | 'failures'): void => void cells[options.cells[cell]]!++;
+  const count = (cell: SecondaryCell): void => void cells[options.cells[cell]]!++;
   const zones = new SecondaryZones({ clock, log, publisher, client, slots, random, count });
   for (const zone of options.zones) zones.add(zone);
   writer.setState(tree, TREE_STATE.SYNCED);

@@ -1,7 +1,8 @@
-// The messages of an incoming AXFR -> the records of a zone (RFC 5936 section 2.2). Control thread.
+// The messages of an incoming AXFR or IXFR -> records, and those of an AXFR -> a zone (RFC 5936 section 2.2). Control thread.
 import { INDEXED, indexMessage, MessageInfo } from '../../wire/message-reader.ts';
 import { equalNames, MAX_NAME_LENGTH, nameLength, readName } from '../../wire/name.ts';
 import { readRdata } from '../../wire/read-rdata.ts';
+import type { ResourceRecord } from '../../wire/record.ts';
 import { RecordIndex, SECTION } from '../../wire/record-index.ts';
 import { formatRcode, RCODE, RRTYPE } from '../../wire/types.ts';
 import { ZoneContents } from '../zone-file/zone-contents.ts';
@@ -22,6 +23,7 @@ export class TransferError extends Error {
 export class ReplyReader {
   readonly index: RecordIndex = new RecordIndex();
   readonly #info = new MessageInfo();
+  readonly #owner = new Uint8Array(MAX_NAME_LENGTH + 1);
   readonly #id: number;
 
   constructor(id: number) {
@@ -42,13 +44,38 @@ export class ReplyReader {
   get count(): number {
     return this.index.counts[SECTION.ANSWER]!;
   }
+
+  /**
+   * Records of the answer section, in their order.
+   *
+   * @throws TransferError when there are none, or one is malformed
+   */
+  *records(message: Uint8Array): Generator<ResourceRecord> {
+    if (this.count === 0) throw new TransferError('a message without records');
+    for (let i = 0; i < this.count; i++) yield this.#record(message, i);
+  }
+
+  #record(message: Uint8Array, i: number): ResourceRecord {
+    const { index } = this;
+    const owner = this.#owner;
+    const end = index.endAt(i);
+    const type = index.type(i);
+    const ttlAt = index.ttlAt(i);
+    const view = new DataView(message.buffer, message.byteOffset, message.length);
+    const recordClass = view.getUint16(ttlAt - 2);
+    const rdata = readRdata(message, 0, type, recordClass, index.rdataAt(i), end);
+    if (readName(message, 0, index.ownerAt(i), end, owner) === -1 || rdata === undefined) {
+      throw new TransferError('a malformed record');
+    }
+    const name = owner.slice(0, nameLength(owner));
+    return { name, type, class: recordClass, ttlSeconds: view.getUint32(ttlAt), rdata };
+  }
 }
 
 /** Collects one zone. */
 export class TransferReader {
   readonly contents: ZoneContents;
   readonly #replies: ReplyReader;
-  readonly #owner = new Uint8Array(MAX_NAME_LENGTH + 1);
   #isDone = false;
   #hasBegun = false;
 
@@ -65,41 +92,43 @@ export class TransferReader {
    * @throws TransferError
    */
   take(message: Uint8Array): boolean {
-    const replies = this.#replies;
-    replies.read(message);
-    if (replies.count === 0) throw new TransferError('a message without records');
-    for (let i = 0; i < replies.count; i++) this.#takeRecord(message, i);
+    this.#replies.read(message);
+    for (const record of this.#replies.records(message)) this.add(record);
     return this.#isDone;
   }
 
-  #takeRecord(message: Uint8Array, i: number): void {
-    const { index } = this.#replies;
-    const owner = this.#owner;
-    const end = index.endAt(i);
-    const type = index.type(i);
-    const ttlAt = index.ttlAt(i);
-    const view = new DataView(message.buffer, message.byteOffset, message.length);
-    const recordClass = view.getUint16(ttlAt - 2);
-    const rdata = readRdata(message, 0, type, recordClass, index.rdataAt(i), end);
-    if (readName(message, 0, index.ownerAt(i), end, owner) === -1 || rdata === undefined) {
-      throw new TransferError('a malformed record');
-    }
-    const name = owner.slice(0, nameLength(owner));
-    const { origin } = this.contents;
-    const isSoa = type === RRTYPE.SOA && name.length === origin.length && equalNames(name, 0, origin, 0);
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** Takes the next record. @throws TransferError */
+  add(record: ResourceRecord): void {
+    const isSoa = isSoaOf(record, this.contents.origin);
     if (this.#isDone) throw new TransferError('records follow the last SOA record');
     if (!this.#hasBegun && !isSoa) throw new TransferError('the first record is not the SOA record of the zone');
     if (this.#hasBegun && isSoa) {
-      if (readSerial(rdata) !== this.contents.serial) throw new TransferError('the zone changed during the transfer');
+      if (readSerial(record.rdata) !== this.contents.serial) {
+        throw new TransferError('the zone changed during the transfer');
+      }
       this.#isDone = true;
       return;
     }
     this.#hasBegun = true;
-    this.contents.add({ name, type, class: recordClass, ttlSeconds: view.getUint32(ttlAt), rdata });
+    this.contents.add(record);
   }
+}
+
+/** @param origin wire form, lower case */
+export function isSoaOf({ type, name }: ResourceRecord, origin: Uint8Array): boolean {
+  return type === RRTYPE.SOA && name.length === origin.length && equalNames(name, 0, origin, 0);
 }
 
 /** Serial in SOA data. */
 export function readSerial(rdata: Uint8Array): number {
   return new DataView(rdata.buffer, rdata.byteOffset).getUint32(rdata.length - SERIAL_FROM_END);
+}
+
+/** Whether serial `a` is newer than `b` (RFC 1982 section 3.2). */
+export function isNewer(a: number, b: number): boolean {
+  return ((a - b) | 0) > 0;
 }

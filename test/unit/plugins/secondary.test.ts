@@ -14,7 +14,7 @@ import { parseIpAddress } from '../../../lib/base/ip-address.ts';
 import { directivesOf, makeContext, makeEnv, makeQuery, type TestEnv } from './fake-chain.ts';
 import { decodeMessage } from '../wire-text.ts';
 
-const CELLS = { transfers: 0, failures: 1, notifies: 2, droppedNotifies: 3 };
+const CELLS = { transfers: 0, increments: 4, failures: 1, notifies: 2, droppedNotifies: 3 };
 const ZONE = '@ 60 IN SOA ns h 7 100 10 1000 60\n@ 60 IN NS ns\nwww 60 IN A 192.0.2.1\n';
 const zone = (name: string, isCatalog = false): SecondaryOptions['zones'][number] => ({
   zone: name,

@@ -4,7 +4,7 @@ import test from 'ava';
 import { tcpPrimaryClient } from '../../../../lib/sources/zone-transfer/primary.ts';
 import { MessageWriter } from '../../../../lib/wire/message-writer.ts';
 import { parseNameLower } from '../../../../lib/wire/name.ts';
-import { parseRecord } from '../../../../lib/wire/record.ts';
+import { formatRecord, parseRecord, type ResourceRecord } from '../../../../lib/wire/record.ts';
 import { SECTION } from '../../../../lib/wire/record-index.ts';
 import { CLASS, RRTYPE } from '../../../../lib/wire/types.ts';
 
@@ -114,3 +114,60 @@ test('fetchSerial: the serial of the SOA record, or why there is none', async (t
   t.is(await serial({ messages: [[SOA]] }), 7);
   await t.throwsAsync(serial({ messages: [['z.test. 5 IN A 192.0.2.1']] }), { message: /no SOA record/ });
 });
+
+const soa = (serial: number): string => `z.test. 60 IN SOA ns.z.test. h.z.test. ${serial} 1 2 3 4`;
+const HELD = parseRecord(soa(5)).rdata;
+
+/** `current`, `whole SERIAL RECORDS`, or the steps. */
+async function askChange(port: number): Promise<unknown> {
+  const primary = { address: '127.0.0.1', port };
+  const change = await tcpPrimaryClient.fetchChange(ORIGIN, HELD, primary, new AbortController().signal);
+  if (change.kind === 'current') return 'current';
+  if (change.kind === 'whole') return `whole ${change.contents.serial} ${change.contents.recordCount}`;
+  const text = (records: readonly ResourceRecord[]): string => records.map((record) => formatRecord(record)).join(', ');
+  return change.steps.map(({ removed, added }) => `-${text(removed)} +${text(added)}`);
+}
+
+const A1 = 'a.z.test. 5 IN A 192.0.2.1';
+const A2 = 'a.z.test. 5 IN A 192.0.2.2';
+const A3 = 'a.z.test. 5 IN A 192.0.2.3';
+
+const CHANGES: readonly (readonly [what: string, messages: readonly (readonly string[])[], expected: unknown])[] = [
+  ['the same version', [[soa(5)]], 'current'],
+  ['an older version', [[soa(4)]], 'current'],
+  ['a whole zone', [[soa(7), A1, soa(7)]], 'whole 7 2'],
+  ['a whole zone in several messages', [[soa(7)], [A1], [A2, soa(7)]], 'whole 7 3'],
+  ['a whole zone of a SOA record alone', [[soa(7), soa(7)]], 'whole 7 1'],
+  ['one step', [[soa(7), soa(5), A1, soa(7), A2, soa(7)]], [`-${A1} +${A2}`]],
+  ['a step that only adds', [[soa(7), soa(5), soa(7), A2, soa(7)]], [`- +${A2}`]],
+  ['a step that only removes', [[soa(7), soa(5), A1, soa(7), soa(7)]], [`-${A1} +`]],
+  [
+    'two steps in several messages',
+    [[soa(7)], [soa(5), A1, soa(6), A2], [soa(6)], [A2, soa(7), A3, soa(7)]],
+    [`-${A1} +${A2}`, `-${A2} +${A3}`],
+  ],
+];
+for (const [what, messages, expected] of CHANGES) {
+  test(`fetchChange: ${what}`, async (t) => {
+    t.deepEqual(await withPrimary({ messages }, askChange), expected);
+  });
+}
+
+const BROKEN_CHANGES: readonly (readonly [what: string, script: Script, message: RegExp])[] = [
+  ['not implemented', { messages: [[soa(7)]], flags: 0x8404 }, /NOTIMP/],
+  ['no SOA record first', { messages: [[A1, soa(7)]] }, /first record/],
+  [
+    'a gap between steps',
+    { messages: [[soa(9), soa(5), A1, soa(6), A2, soa(7), A2, soa(9), A3, soa(9)]] },
+    /are missing/,
+  ],
+  ['a step backwards', { messages: [[soa(9), soa(5), A1, soa(4), A2, soa(9)]] }, /no newer version/],
+  ['a step too far', { messages: [[soa(9), soa(5), A1, soa(10), A2, soa(9)]] }, /no newer version/],
+  ['records behind the end', { messages: [[soa(7), soa(5), soa(7), soa(7), A1]] }, /records follow/],
+  ['no end', { messages: [[soa(7), soa(5), A1, soa(7), A2]], cut: 10_000 }, /closed before the end/],
+];
+for (const [what, script, message] of BROKEN_CHANGES) {
+  test(`fetchChange: ${what} is an error`, async (t) => {
+    await t.throwsAsync(withPrimary(script, askChange), { message, name: 'TransferError' });
+  });
+}

@@ -1,8 +1,10 @@
 // Copies of zones: when they are fetched, refreshed, expired, and what catalogs add and take away. No sockets; time stands still.
 import test from 'ava';
 import { ManualClock } from '../../../../lib/base/clock.ts';
+import type { ZoneChange } from '../../../../lib/sources/zone-transfer/change-reader.ts';
 import type { Primary, PrimaryClient } from '../../../../lib/sources/zone-transfer/primary.ts';
 import { startSecondarySource, type SecondarySourceOptions } from '../../../../lib/sources/zone-transfer/source.ts';
+import { TransferError } from '../../../../lib/sources/zone-transfer/transfer-reader.ts';
 import type { Source } from '../../../../lib/sources/source.ts';
 import { createStoreMemory } from '../../../../lib/store/layout.ts';
 import { StoreReader } from '../../../../lib/store/reader.ts';
@@ -11,6 +13,8 @@ import { StoreWriter } from '../../../../lib/store/writer.ts';
 import { findZone } from '../../../../lib/store/zone-directory.ts';
 import { ScratchName } from '../../../../lib/store/zone-lookup.ts';
 import { formatName, parseNameLower } from '../../../../lib/wire/name.ts';
+import { parseRecord, type ResourceRecord } from '../../../../lib/wire/record.ts';
+import { formatType } from '../../../../lib/wire/types.ts';
 import { parseZone } from '../../chain/zone-rig.ts';
 import { keepLines } from '../../plugins/block-rig.ts';
 
@@ -28,6 +32,8 @@ class FakePrimaries implements PrimaryClient {
   active = 0;
   most = 0;
   gate: Promise<void> | undefined;
+  /** What is answered when changes are asked for; the whole zone unless given. */
+  change: (() => ZoneChange) | undefined;
 
   put(zone: string, text: string, primary: Primary = FIRST): void {
     this.texts.set(`${primary.address} ${zone}`, text);
@@ -52,13 +58,19 @@ class FakePrimaries implements PrimaryClient {
     this.active--;
     return parseZone(this.#find('zone', origin, primary), formatName(origin));
   }
+
+  async fetchChange(origin: Uint8Array, _soa: Uint8Array, primary: Primary): Promise<ZoneChange> {
+    await Promise.resolve();
+    const text = this.#find('change', origin, primary);
+    return this.change?.() ?? { kind: 'whole', contents: parseZone(text, formatName(origin)) };
+  }
 }
 
 class Rig {
   readonly clock = new ManualClock();
   readonly lines: string[] = [];
-  /** Transfers and failures. */
-  readonly cells = new Float64Array(2);
+  /** Transfers, failures, transfers of changes only. */
+  readonly cells = new Float64Array(3);
   readonly primaries = new FakePrimaries();
   readonly #memory = createStoreMemory({ arenaBytes: 2 ** 22, readers: 2 });
   readonly #writer = new StoreWriter(this.#memory, { minSlots: 64 });
@@ -74,7 +86,7 @@ class Rig {
       log: keepLines(this.lines),
       cells: this.cells,
     };
-    const options = { zones, cells: { transfers: 0, failures: 1 } };
+    const options = { zones, cells: { transfers: 0, failures: 1, increments: 2 } };
     this.source = startSecondarySource(options, env, { client: this.primaries, random: () => 0.5 });
     return this.settle();
   }
@@ -99,7 +111,29 @@ class Rig {
     if ((this.#store.words[at + ZONE_WORD.FLAGS]! & ZONE_FLAG.EXPIRED) !== 0) return 'expired';
     return this.#store.serial(this.#store.words[at + ZONE_WORD.TREE]!);
   }
+
+  /** `name ttl type` of what is stored of z.test., sorted. */
+  records(): string[] {
+    const name = new ScratchName();
+    name.set(parseNameLower('z.test.')!, 0);
+    const at = this.#store.bytesAt(findZone(this.#store, this.#tree, name, 0)) >>> 2;
+    const lines: string[] = [];
+    const store = this.#store;
+    store.forEach(store.words[at + ZONE_WORD.TREE]!, (entry) => {
+      const nameAt = store.nameAt(entry);
+      const owner = formatRelative(store.bytes.subarray(nameAt, nameAt + store.nameLength(entry)));
+      let rrset = store.firstRrset(entry);
+      for (let left = store.rrsetCount(entry); left > 0; left--, rrset = store.nextRrset(rrset)) {
+        if (store.rrsetType(rrset) === 0) continue;
+        lines.push(`${owner} ${store.bytes[store.bytesAt(rrset) + 3]} ${formatType(store.rrsetType(rrset))}`);
+      }
+    });
+    return lines.sort();
+  }
 }
+
+/** Wire form of a relative name as text. */
+const formatRelative = (name: Uint8Array): string => formatName(Uint8Array.of(...name, 0)).replace(/(.)\.$/, '$1');
 
 test('secondary: a zone is asked for again with longer and longer pauses until it comes', async (t) => {
   const rig = new Rig();
@@ -115,7 +149,7 @@ test('secondary: a zone is asked for again with longer and longer pauses until i
   rig.primaries.put('z.test.', zoneText(7));
   await rig.advance(10);
   t.is(rig.served(), 7);
-  t.deepEqual([...rig.cells], [1, 9]);
+  t.deepEqual([...rig.cells], [1, 9, 0]);
   t.regex(
     rig.lines[0]!,
     /All 'z\.test\.' masters failed to transfer, retrying in 0\.25s: 192\.0\.2\.1:53: connection refused/,
@@ -145,6 +179,78 @@ test('secondary: after the refresh time the serial is asked for, and a newer zon
   await rig.advance(102.5);
   t.is(rig.served(), 3);
   t.deepEqual(rig.primaries.asked, ['serial 192.0.2.1 z.test.']);
+});
+
+const parse = (line: string): ResourceRecord => parseRecord(line);
+
+test('secondary: changes are put into the copy, also names and types that it does not answer with', async (t) => {
+  const rig = new Rig();
+  const before = zoneText(
+    7,
+    'a 60 IN A 192.0.2.1\na 60 IN A 192.0.2.2\na 60 IN TXT "x"\nsub 60 IN NS ns.sub\nns.sub 60 IN A 192.0.2.3\n' +
+      'deep.er 60 IN MX 5 Mail.Example.\n*.w 60 IN AAAA 2001:db8::1\n',
+  );
+  rig.primaries.put('z.test.', before);
+  await rig.start();
+  rig.primaries.put('z.test.', zoneText(9));
+  const soa = parse('z.test. 60 IN SOA ns.z.test. h.z.test. 9 100 10 1000 60');
+  rig.primaries.change = () => ({
+    kind: 'steps',
+    soa,
+    steps: [
+      { removed: [parse('A.z.test. 1 IN A 192.0.2.1')], added: [parse('b.z.test. 60 IN A 192.0.2.9')] },
+      {
+        removed: [parse('b.z.test. 60 IN A 192.0.2.9'), parse('deep.er.z.test. 60 IN MX 5 mail.example.')],
+        added: [parse('c.z.test. 60 IN A 192.0.2.9')],
+      },
+    ],
+  });
+  await rig.advance(102.5);
+  t.is(rig.served(), 9);
+  t.deepEqual([...rig.cells], [2, 0, 1]);
+  t.deepEqual(rig.records(), [
+    '* 60 AAAA',
+    '. 60 NS',
+    '. 60 SOA',
+    'a 60 A',
+    'a 60 TXT',
+    'c 60 A',
+    'ns.sub 60 A',
+    'sub 60 NS',
+  ].map((line) => line.replace('*', '*.w'))); // biome-ignore format: short
+  t.regex(rig.lines.at(-1)!, /Transferred: z\.test\. from 192\.0\.2\.1:53 \(changes only\)/);
+});
+
+test('secondary: changes that do not fit, or none, make it ask for the whole zone; a lost connection does not', async (t) => {
+  const rig = new Rig();
+  rig.primaries.put('z.test.', zoneText(7));
+  await rig.start();
+  const soa = parse('z.test. 60 IN SOA ns.z.test. h.z.test. 8 100 10 1000 60');
+  rig.primaries.put('z.test.', zoneText(8));
+  rig.primaries.change = () => ({ kind: 'steps', soa, steps: [{ removed: [parse('no.z.test. 1 IN A 192.0.2.1')], added: [] }] }); // biome-ignore format: short
+  rig.primaries.asked.length = 0;
+  await rig.advance(102.5);
+  t.is(rig.served(), 8);
+  const keys = ['serial', 'change', 'zone'].map((kind) => `${kind} 192.0.2.1 z.test.`);
+  t.deepEqual(rig.primaries.asked, keys);
+  rig.primaries.put('z.test.', zoneText(9));
+  rig.primaries.change = () => {
+    throw new TransferError('bad xfr rcode: NOTIMP');
+  };
+  await rig.advance(102.5);
+  t.is(rig.served(), 9);
+  rig.primaries.put('z.test.', zoneText(10));
+  rig.primaries.change = () => {
+    throw new Error('connection reset');
+  };
+  rig.primaries.asked.length = 0;
+  await rig.advance(102.5);
+  t.is(rig.served(), 9);
+  t.deepEqual(rig.primaries.asked, keys.slice(0, 2));
+  rig.primaries.change = () => ({ kind: 'current' });
+  await rig.advance(11);
+  t.is(rig.served(), 9);
+  t.deepEqual([...rig.cells], [3, 1, 0]);
 });
 
 test('secondary: without an answer the zone is retried, expires after its time, and comes back when it is confirmed', async (t) => {
