@@ -11,7 +11,6 @@ const INITIAL_BUFFER = 4096;
 
 /** A query on a stream: kept whole, since a connection that the peer has closed means sending it again. */
 export class StreamQuery extends PendingQuery {
-  message: Uint8Array = new Uint8Array(0);
   connection: UpstreamConnection | undefined;
   /** Whether the connection had served another query before. */
   reused = false;

@@ -15,6 +15,8 @@ export class PendingQuery extends WheelEntry {
   questionLength = 0;
   /** Set while the question is out in letters of random case. */
   mixing: CaseMixing | undefined;
+  /** As it was sent but for its ID, in case it has to be sent again. */
+  message: Uint8Array = NO_BYTES;
   /** The message before its letters were mixed; only with `mixing`. */
   plain: Uint8Array = NO_BYTES;
   resolve: (reply: UpstreamReply) => void = ignore;

@@ -1,7 +1,9 @@
 // Queries to one nameserver by UDP: random IDs on a few random ports that are replaced all the time. Worker.
 //
 // Whoever wants to forge a reply must guess which of the open ports a query took and its ID, both from a cryptographic source, and
-// has to repeat the question (RFC 5452). A wrong datagram is counted and ignored; it never ends the wait (CVE-2023-28452).
+// has to repeat the question (RFC 5452). A wrong datagram is counted and ignored; it never ends the wait (CVE-2023-28452). A port
+// that gets more of them than can be accidents is given up: what waits there is asked from another one, and what the forger sends
+// to the old one costs this process nothing.
 import type { CaseMixing, UpstreamReply, UpstreamTarget } from '../chain/plugin.ts';
 import { mixLetterCase } from './letter-case.ts';
 import { randomUint16, randomUint32 } from './random.ts';
@@ -18,6 +20,9 @@ const MAX_USES = 512;
 /** Queries one worker may have out at one upstream by UDP. */
 export const MAX_IN_FLIGHT = 16_384;
 const MAX_ID_TRIES = 16;
+/** Wrong datagrams that a port bears: so many, and for each query what a slow upstream may send late or twice. */
+const MAX_WRONG = 128;
+const MAX_WRONG_PER_USE = 4;
 const MAX_SPARE = 1024;
 const MIN_EXPIRE_MS = 100;
 
@@ -32,6 +37,8 @@ export type UpstreamCounters = {
   overloads: number;
   /** Sockets opened: source ports and connections. */
   opened: number;
+  /** Source ports given up because of wrong datagrams. */
+  fled: number;
 };
 
 export class UdpUpstream {
@@ -75,11 +82,10 @@ export class UdpUpstream {
         message = mixLetterCase(message);
         pending.setQuestion(message);
       }
-      source.add(pending);
+      pending.message = message;
       this.#inFlight++;
-      this.#counters.sent++;
       this.#wheel.schedule(pending, timeoutMs);
-      source.port.send(message, pending.id);
+      this.#send(source, pending);
       return undefined;
     });
   }
@@ -96,6 +102,28 @@ export class UdpUpstream {
     this.#release(source, pending);
     this.#recycle(pending);
     this.exchange(plain, leftMs).then(resolve, reject);
+  }
+
+  #send(source: Source, pending: PendingQuery): void {
+    source.add(pending);
+    this.#counters.sent++;
+    source.port.send(pending.message, pending.id);
+  }
+
+  /** Leaves a port that is under fire: its queries go out from another one, each with the time it has left. */
+  #flee(source: Source): void {
+    this.#counters.fled++;
+    for (const pending of source.abandon()) {
+      const other = this.#pickSource();
+      if (!(other instanceof Error)) {
+        this.#send(other, pending);
+        continue;
+      }
+      this.#inFlight--;
+      this.#wheel.cancel(pending);
+      pending.reject(other);
+      this.#recycle(pending);
+    }
   }
 
   #pickSource(): Source | UpstreamError {
@@ -136,6 +164,7 @@ export class UdpUpstream {
     this.#counters.received++;
     if (!pending?.isAnsweredBy(bytes, length)) {
       this.#counters.mismatches++;
+      if (source.isUnderFire()) this.#flee(source);
       return;
     }
     const { mixing } = pending;
@@ -196,9 +225,11 @@ export class UdpUpstream {
 class Source extends WheelEntry implements PortUser {
   readonly port: UdpPort;
   uses = 0;
+  #wrong = 0;
   readonly #upstream: UdpUpstream;
   readonly #pending = new Map<number, PendingQuery>();
   #retired = false;
+  #isAbandoned = false;
 
   constructor(upstream: UdpUpstream, open: (user: PortUser) => UdpPort) {
     super();
@@ -247,6 +278,21 @@ class Source extends WheelEntry implements PortUser {
     }
     const pending = this.#pending.get(id);
     if (pending) this.#upstream.fail(this, pending, code);
+  }
+
+  /** Counts a wrong datagram; true once, when it is one too many. */
+  isUnderFire(): boolean {
+    return ++this.#wrong > MAX_WRONG + MAX_WRONG_PER_USE * this.uses && !this.#isAbandoned;
+  }
+
+  /** Closes the socket and hands over the queries that are out on it. */
+  abandon(): PendingQuery[] {
+    const left = [...this.#pending.values()];
+    this.#pending.clear();
+    this.#isAbandoned = true;
+    if (this.#retired) this.#close();
+    else this.retire();
+    return left;
   }
 
   /** The port is old. */

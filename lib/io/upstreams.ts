@@ -54,7 +54,7 @@ class PlanUpstreams implements OwnedUpstreams {
     );
     let shared = this.#shared.get(key);
     if (!shared) {
-      const counters = { sent: 0, received: 0, timeouts: 0, mismatches: 0, overloads: 0, opened: 0 };
+      const counters = { sent: 0, received: 0, timeouts: 0, mismatches: 0, overloads: 0, opened: 0, fled: 0 };
       const udp = new UdpUpstream(() => (this.#ports ??= this.#createPorts()), this.#wheel, target, counters);
       const stream = new StreamUpstream(this.#wheel, this.#clock, target, counters);
       const https = target.https && new HttpsUpstream(this.#wheel, this.#clock, target, counters);
