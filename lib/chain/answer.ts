@@ -15,6 +15,8 @@ export const MAX_MESSAGE = 65_535;
 const MAX_POINTER = 0x3fff;
 const MAX_KNOWN_NAMES = 64;
 const FIRST_OWN_BYTES = 1024;
+/** Of an answer that waits: the question, and room for most replies. */
+const WAITING_BYTES = 256;
 const MAX_SPARE_BYTES = 4096;
 
 export class Answer {
@@ -55,7 +57,7 @@ export class Answer {
   continuation: Continuation | undefined;
 
   /** Names written so far that later names may point to. */
-  readonly #knownNames = new Int32Array(MAX_KNOWN_NAMES);
+  readonly #knownNames = new Uint16Array(MAX_KNOWN_NAMES);
   #knownCount = 0;
   #openTtlAt = 0;
   #openSection: Section = SECTION.ANSWER;
@@ -85,7 +87,7 @@ export class Answer {
   /** Moves what is there to a buffer of its own: its slot is needed for another query. */
   detach(): void {
     if (this.#own) return;
-    if (this.#spare.length < this.length) this.#spare = new Uint8Array(Math.max(FIRST_OWN_BYTES, this.length));
+    if (this.#spare.length < this.length) this.#spare = new Uint8Array(Math.max(WAITING_BYTES, this.length));
     const own = this.#spare;
     for (let i = 0; i < this.length; i++) own[i] = this.bytes[this.base + i]!;
     this.bytes = own;

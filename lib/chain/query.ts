@@ -22,8 +22,18 @@ export const REACH = {
 } as const;
 
 const MAX_LABELS = 128;
-const FIRST_OWN_BYTES = 512;
-const NO_BYTES = new Uint8Array(0);
+const FIRST_OWN_BYTES = 128;
+const NAME_BYTES = MAX_NAME_LENGTH + 1;
+const ADDRESS_BYTES = 16;
+/** Where a query's arrays lie in its memory. */
+const HASH_AT = 0;
+const NAME_AT = HASH_AT + 4 * (MAX_LABELS + 1);
+const RAW_NAME_AT = NAME_AT + NAME_BYTES;
+const LABEL_AT = RAW_NAME_AT + NAME_BYTES;
+const CLIENT_AT = LABEL_AT + MAX_LABELS + 1;
+const SERVER_AT = CLIENT_AT + ADDRESS_BYTES;
+const OWN_AT = SERVER_AT + ADDRESS_BYTES;
+const MEMORY_BYTES = OWN_AT + FIRST_OWN_BYTES;
 const TYPE_OPT = RRTYPE.OPT;
 const TYPE_TSIG = RRTYPE.TSIG;
 
@@ -32,13 +42,16 @@ const TYPE_TSIG = RRTYPE.TSIG;
  * handlers may keep the reference until their promise settles, never longer.
  */
 export class Query {
-  /** The message as received: `packet[packetAt .. packetAt + packetLength)`. */
-  packet: Uint8Array = new Uint8Array(0);
-  packetAt = 0;
-  packetLength = 0;
+  /** In one piece: thousands of queries may wait, and an array with memory of its own costs 300 bytes more. */
+  readonly #memory = new ArrayBuffer(MEMORY_BYTES);
 
   /** Where a waiting query keeps its message; reused. */
-  #own = NO_BYTES;
+  #own = new Uint8Array(this.#memory, OWN_AT, FIRST_OWN_BYTES);
+
+  /** The message as received: `packet[packetAt .. packetAt + packetLength)`. */
+  packet: Uint8Array = this.#own;
+  packetAt = 0;
+  packetLength = 0;
 
   id = 0;
   /** Second and third 16-bit words of the header: flags as received. */
@@ -49,17 +62,17 @@ export class Query {
   authenticData = false;
 
   /** The name asked now, wire form, lower case. Plugins may replace it with `setName`. */
-  readonly name: Uint8Array = new Uint8Array(MAX_NAME_LENGTH + 1);
+  readonly name: Uint8Array = new Uint8Array(this.#memory, NAME_AT, NAME_BYTES);
   /** Bytes of `name`, root label included. */
   nameLength = 1;
   /** Labels of `name`, root not counted. */
   labelCount = 0;
   /** Where each label starts in `name`; entry `labelCount` is the root label's. */
-  readonly labelAt: Uint8Array = new Uint8Array(MAX_LABELS + 1);
+  readonly labelAt: Uint8Array = new Uint8Array(this.#memory, LABEL_AT, MAX_LABELS + 1);
   /** Running hash of the bytes before each label, for `relativeHash`. */
-  readonly #hashBefore = new Int32Array(MAX_LABELS + 1);
+  readonly #hashBefore = new Int32Array(this.#memory, HASH_AT, MAX_LABELS + 1);
   /** The name as the client spelled it, uncompressed wire form; same length as the first `name`. */
-  readonly rawName: Uint8Array = new Uint8Array(MAX_NAME_LENGTH + 1);
+  readonly rawName: Uint8Array = new Uint8Array(this.#memory, RAW_NAME_AT, NAME_BYTES);
   /** Whether `setName` replaced the client's name. */
   renamed = false;
 
@@ -87,10 +100,10 @@ export class Query {
   /** 4 or 6. */
   family = 4;
   /** Client address, 4 or 16 bytes. */
-  readonly clientAddress: Uint8Array = new Uint8Array(16);
+  readonly clientAddress: Uint8Array = new Uint8Array(this.#memory, CLIENT_AT, ADDRESS_BYTES);
   clientPort = 0;
   /** Address the packet was sent to, 4 or 16 bytes. */
-  readonly serverAddress: Uint8Array = new Uint8Array(16);
+  readonly serverAddress: Uint8Array = new Uint8Array(this.#memory, SERVER_AT, ADDRESS_BYTES);
   serverPort = 0;
   /** Index of the listener in the plan. */
   listener = 0;
@@ -276,7 +289,7 @@ export class Query {
   /** Copies the message out of its receive slot, for a query that has to wait. */
   detach(): void {
     const { packet, packetAt, packetLength } = this;
-    if (this.#own.length < packetLength) this.#own = new Uint8Array(Math.max(FIRST_OWN_BYTES, packetLength));
+    if (this.#own.length < packetLength) this.#own = new Uint8Array(packetLength);
     const own = this.#own;
     for (let i = 0; i < packetLength; i++) own[i] = packet[packetAt + i]!;
     this.packet = own;

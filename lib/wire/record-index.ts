@@ -5,15 +5,18 @@ export const SECTION = { ANSWER: 0, AUTHORITY: 1, ADDITIONAL: 2 } as const;
 export type Section = (typeof SECTION)[keyof typeof SECTION];
 
 const STRIDE = 4;
-const FIRST_CAPACITY = 64;
+/** Enough for most messages. An index stays as large as it became; there is one for each query that waits. */
+const FIRST_CAPACITY = 8;
+const COUNTS_BYTES = 16;
 
 /** Offsets count from the start of the message. OPT is never indexed. */
 export class RecordIndex {
-  #cells = new Int32Array(FIRST_CAPACITY * STRIDE);
+  readonly #memory = new ArrayBuffer(COUNTS_BYTES + FIRST_CAPACITY * STRIDE * 4);
+  #cells = new Int32Array(this.#memory, COUNTS_BYTES);
   /** Records so far, all sections. */
   count = 0;
   /** Records per section, indexed by `SECTION`. */
-  readonly counts: Int32Array = new Int32Array(3);
+  readonly counts: Int32Array = new Int32Array(this.#memory, 0, 3);
 
   clear(): void {
     this.count = 0;

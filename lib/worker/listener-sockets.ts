@@ -15,7 +15,7 @@ import type { LateReply, ListenerState, PacketLoop } from './loop.ts';
 /** Asked for; the kernel gives what `net.core.rmem_max` allows. */
 const RECEIVE_BUFFER_BYTES = 4 * 2 ** 20;
 /** Former reply addresses kept for the next query that waits. */
-const MAX_SPARE = 1024;
+const MAX_SPARE = 4096;
 /** How long connections of a listener that is no longer served may wait for their answers. */
 const RETIRE_MS = 5000;
 

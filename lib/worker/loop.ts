@@ -12,7 +12,7 @@ import type { StoreReader } from '../store/reader.ts';
 import { CLASS, RCODE } from '../wire/types.ts';
 
 /** Queries kept for reuse while others wait; more are left to the garbage collector. */
-const MAX_POOLED = 1024;
+const MAX_POOLED = 4096;
 /** Largest message over TCP and its kin. */
 const STREAM_LIMIT = 65_535;
 const MIN_UDP_LIMIT = 512;
