@@ -11,7 +11,7 @@ const compare = path.join(import.meta.dirname, 'compare.mjs');
 const launcher = path.join(import.meta.dirname, '..', 'bin', 'clusterdns');
 const words = process.argv.slice(2);
 const namesOurs = words.some((word) => word.startsWith('ours='));
-const ours = namesOurs ? [] : ['--peer', `ours=${process.execPath} ${launcher} -conf {corefile}`];
+const ours = namesOurs ? [] : ['--peer', `ours=${launcher} -conf {corefile}`];
 
 const child = spawn(process.execPath, [compare, ...ours, ...words], { stdio: 'inherit' });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));

@@ -1,4 +1,4 @@
-// The C library's socket calls through koffi: the one place that binds them. Worker.
+// The C library's calls that Node has none for, through koffi: the one place that binds them. Worker.
 //
 // Every thread that asks gets functions of its own. Pointers are passed as numbers: addresses in arenas that are kept for ever.
 import os from 'node:os';
@@ -22,6 +22,8 @@ export interface Libc {
   poll(fds: Uint8Array, count: number, timeoutMs: number): number;
   recvmmsg(fd: number, headers: number, count: number, flags: number): number;
   sendmmsg(fd: number, headers: number, count: number, flags: number): number;
+  schedGetattr(thread: number, attributes: number, size: number): number;
+  schedSetattr(thread: number, attributes: number): number;
   errno(): number;
   /** Address of the first byte; good as long as the caller keeps a reference to the array. */
   addressOf(bytes: Uint8Array): number;
@@ -77,6 +79,8 @@ function bindAll(library: ReturnType<typeof koffi.load>, byName: boolean): Libc 
       ? (fd, headers, count, flags) => recvmmsg(fd, headers, count, flags, 0)
       : (fd, headers, count, flags) => syscall(SYSCALL.RECVMMSG, fd, headers, count, flags, 0),
     sendmmsg: sendmmsg ?? ((fd, headers, count, flags) => syscall(SYSCALL.SENDMMSG, fd, headers, count, flags, 0)),
+    schedGetattr: (thread, attributes, size) => syscall(SYSCALL.SCHED_GETATTR, thread, attributes, size, 0, 0),
+    schedSetattr: (thread, attributes) => syscall(SYSCALL.SCHED_SETATTR, thread, attributes, 0, 0, 0),
     errno: () => koffi.errno(),
     addressOf: (bytes) => Number(koffi.address(bytes)),
   };

@@ -69,6 +69,8 @@ export const LINUX = {
   POLLOUT: 4,
 } as const;
 
-/** Numbers of the two calls, for libcs that wrap them in something slower (musl sends one by one). */
-export const SYSCALL: { readonly RECVMMSG: number; readonly SENDMMSG: number } =
-  process.arch === 'x64' ? { RECVMMSG: 299, SENDMMSG: 307 } : { RECVMMSG: 243, SENDMMSG: 269 };
+/** Numbers of calls that libcs lack, or wrap in something slower (musl sends one message at a time). */
+export const SYSCALL: Readonly<Record<'RECVMMSG' | 'SENDMMSG' | 'SCHED_SETATTR' | 'SCHED_GETATTR', number>> =
+  process.arch === 'x64'
+    ? { RECVMMSG: 299, SENDMMSG: 307, SCHED_SETATTR: 314, SCHED_GETATTR: 315 }
+    : { RECVMMSG: 243, SENDMMSG: 269, SCHED_SETATTR: 274, SCHED_GETATTR: 275 };

@@ -2,9 +2,10 @@
 import fs from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
+import { shortenTimeSlices } from '../io/time-slice.ts';
 import { UDP_VARIABLE, chooseUdp } from '../io/udp.ts';
 import { createUpstreams } from '../io/upstreams.ts';
-import type { FromWorker, OpenSocket, ToWorker, WorkerStart } from '../link/messages.ts';
+import { HEARTBEAT, type FromWorker, type OpenSocket, type ToWorker, type WorkerStart } from '../link/messages.ts';
 import { rowOf } from '../metrics/cells.ts';
 import type { HandlerFactory } from '../chain/plugin.ts';
 import { KERNEL_DROPS_CELL, PANICS_CELL } from '../metrics/registry.ts';
@@ -32,6 +33,7 @@ export function startWorker(
   factories: Readonly<Record<string, HandlerFactory<never>>>,
 ): void {
   if (start.udp !== 'auto') process.env[UDP_VARIABLE] = start.udp;
+  shortenTimeSlices();
   const send = (message: FromWorker): void => port.postMessage(message);
   let isDebug = false;
   const log = createRemoteLog(
@@ -85,10 +87,21 @@ export function startWorker(
 /** Raises the worker's cell while the event loop turns; does not keep the thread alive. */
 function startHeartbeat(beats: Int32Array, worker: number, everySecond: () => void): void {
   let beat = 0;
+  const at = worker * HEARTBEAT.WORDS;
+  Atomics.store(beats, at + HEARTBEAT.THREAD, findThread());
   setInterval(() => {
-    Atomics.add(beats, worker, 1);
+    Atomics.add(beats, at + HEARTBEAT.BEAT, 1);
     if (++beat % BEATS_PER_SECOND === 0) everySecond();
   }, HEARTBEAT_MS).unref();
+}
+
+/** The system's number of this thread; 0 where there is none. */
+function findThread(): number {
+  try {
+    return Number(fs.readlinkSync('/proc/thread-self').split('/').at(-1));
+  } catch {
+    return 0;
+  }
 }
 
 /** Counts faults and tells control of the first few a second. */

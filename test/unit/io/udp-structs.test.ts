@@ -55,6 +55,8 @@ const CHECKS: readonly (readonly [string, number])[] = [
     .map(([name, value]): [string, number] => [name, value]),
   ['SYS_recvmmsg', ours.SYSCALL.RECVMMSG],
   ['SYS_sendmmsg', ours.SYSCALL.SENDMMSG],
+  ['SYS_sched_setattr', ours.SYSCALL.SCHED_SETATTR],
+  ['SYS_sched_getattr', ours.SYSCALL.SCHED_GETATTR],
   ['sizeof(long)', 8],
   ['sizeof(void *)', 8],
 ];
