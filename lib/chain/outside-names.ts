@@ -59,6 +59,7 @@ export function joinAlias(
   answer.rcode = into.rcode === RCODE.REFUSED ? RCODE.NOERROR : into.rcode;
   answer.error = into.error;
   answer.truncated ||= into.truncated;
+  answer.live ||= into.live;
   const { records } = into;
   const answers = records.counts[SECTION.ANSWER]!;
   for (let i = 0; i < answers; i++) copyRecord(answer, SECTION.ANSWER, into.bytes, into.base, records, i);

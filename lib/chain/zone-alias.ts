@@ -53,6 +53,7 @@ export class ZoneAliases {
     } else isPositive = into.rcode !== RCODE.NOERROR || answers > 0;
     answer.error = into.error;
     answer.truncated ||= into.truncated;
+    answer.live ||= into.live;
     for (let i = 0; i < answers; i++) copyRecord(answer, SECTION.ANSWER, into.bytes, into.base, records, i);
     copyAll(answer, isPositive ? positive : negative);
     if (query.dnssecOk) copyProofs(answer, into);

@@ -211,7 +211,8 @@ function addGlue(query: Query, answer: Answer, env: Env, target: Uint8Array, typ
   return isWaiting(result) ? result.then(take) : take();
 }
 
-function copyAnswers(answer: Answer, section: Section, { records, bytes, base }: Answer): void {
+function copyAnswers(answer: Answer, section: Section, { records, bytes, base, live }: Answer): void {
+  answer.live ||= live;
   const answers = records.counts[SECTION.ANSWER]!;
   for (let i = 0; i < answers; i++) copyRecord(answer, section, bytes, base, records, i);
 }

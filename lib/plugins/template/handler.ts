@@ -189,6 +189,7 @@ class TemplateWriter {
 function addTarget(answer: Answer, into: Answer): void {
   const { records } = into;
   answer.truncated = into.truncated;
+  answer.live ||= into.live;
   const count = records.counts[SECTION.ANSWER]!;
   for (let i = 0; i < count; i++) copyRecord(answer, SECTION.ANSWER, into.bytes, into.base, records, i);
 }
