@@ -30,8 +30,17 @@ export type KubernetesSourceOptions = {
   readonly transfer: boolean;
   /** Labels of Pods are kept for the metadata of queries. */
   readonly podLabels: boolean;
-  /** Further store trees to fill: imports of a clusterset, names for the outside, Pods by address. */
-  readonly trees: { readonly imports?: number; readonly external?: number; readonly clients?: number };
+  /** Headless names are kept by node or topology zone as well: where clients look first unless a Service says otherwise. */
+  readonly topology?: 'zone' | 'node';
+  /** PTR targets are kept in the order of their names, those with a host name first. */
+  readonly sortedPointers?: boolean;
+  /** Further store trees to fill: imports of a clusterset, names for the outside, Pods by address, names by place. */
+  readonly trees: {
+    readonly imports?: number;
+    readonly external?: number;
+    readonly clients?: number;
+    readonly places?: number;
+  };
   /** The listener's own addresses (`bind`); empty: all of this machine. */
   readonly bind: readonly string[];
   /** How long the start waits for the first complete view. */

@@ -164,6 +164,7 @@ function makeTarget(
 /**
  * Answers from an rrset of form POINTERS: the first Service at the address, else every endpoint there.
  * @param zone primary zone in wire form, appended to each target
+ * @param hostnameOnly endpoints without a host name of their own only where there is none with one; these stand first then
  */
 export function addPointers(
   answer: Answer,
@@ -171,6 +172,7 @@ export function addPointers(
   rrset: number,
   zone: Uint8Array,
   ttlSeconds: number,
+  hostnameOnly = false,
 ): void {
   const { bytes } = store;
   const start = store.bytesAt(rrset);
@@ -180,7 +182,11 @@ export function addPointers(
     addPointer(answer, bytes, at, zone, ttlSeconds);
     return;
   }
-  for (let at = start; at < end; at += 2 + bytes[at + 1]!) addPointer(answer, bytes, at, zone, ttlSeconds);
+  const kind = hostnameOnly ? bytes[start]! : PTR_KIND.ENDPOINT;
+  for (let at = start; at < end; at += 2 + bytes[at + 1]!) {
+    if (kind === PTR_KIND.HOSTNAME && bytes[at] !== kind) return;
+    addPointer(answer, bytes, at, zone, ttlSeconds);
+  }
 }
 
 function addPointer(answer: Answer, bytes: Uint8Array, at: number, zone: Uint8Array, ttlSeconds: number): void {

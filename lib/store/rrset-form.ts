@@ -43,12 +43,16 @@ export const RRSET_FORM = {
   POD: 12,
   /** SkyDNS services at or below a name, type `SERVICES_TYPE`: as lib/chain/service-record.ts writes and reads them. */
   SERVICES: 13,
+  /** Where something is, type `PLACE_TYPE`: label of the place (see place-name.ts), then its name as text. */
+  PLACE: 14,
 } as const;
 
 /** Types of rrsets that are no rrsets, as `ZONE_ORDER_TYPE`. */
 export const TRANSFER_TYPE = 0;
 export const POD_TYPE = 0;
 export const SERVICES_TYPE = 0;
+/** Beside `POD_TYPE` at the same entry: reserved in the protocol as well. */
+export const PLACE_TYPE = 0xffff;
 /** Stands where the length of a relative name would. */
 export const ABSOLUTE = 255;
 
@@ -90,8 +94,18 @@ export const NAME_FLAG = {
   HASHED: 16,
 } as const;
 
-/** Where a PTR target comes from; a Service hides all endpoints at the same address. */
-export const PTR_KIND = { SERVICE: 0, ENDPOINT: 1 } as const;
+/**
+ * Where a PTR target comes from; a Service hides all endpoints at the same address. HOSTNAME: an endpoint with a host name of
+ * its own, told apart only where targets are kept in order, these first.
+ */
+export const PTR_KIND = { SERVICE: 0, ENDPOINT: 1, HOSTNAME: 2 } as const;
+
+/**
+ * In a tree of places, flags of the entry called like a headless name: where its endpoints are looked for, node before zone.
+ * ONLY: nowhere else. The endpoints of one place are at the same name with the place's label in front; at a node's label
+ * alone stands the zone it is in.
+ */
+export const PLACE_FLAG = { NODE: 1, ZONE: 2, ONLY: 4 } as const;
 
 /** What kind of name an entry of a cluster's tree is: bits of the entry's flags, for `explain` and for special answers. */
 export const ENTRY_FLAG = {

@@ -15,6 +15,7 @@ import { parseNameLower } from '../../wire/name.ts';
 import { SECTION } from '../../wire/record-index.ts';
 import { EDE, RCODE, RRTYPE } from '../../wire/types.ts';
 import { ExternalNames } from './external-name.ts';
+import { NearbyEndpoints } from './nearby-endpoints.ts';
 import { makeOffers } from './offers.ts';
 import type { KubernetesOptions } from './setup.ts';
 import { SoaRecord } from './soa.ts';
@@ -49,6 +50,8 @@ export class KubernetesHandler {
   readonly #trees: readonly number[] | undefined;
   /** Tree of the zone that is being served. */
   #tree: number;
+  readonly #nearby: NearbyEndpoints | undefined;
+  readonly #hostnameOnly: boolean;
   readonly #zonal: boolean;
   readonly #zonalName: ZonalName = { entry: 0, serviceLabel: 0, isKnown: false };
   readonly #ttlSeconds: number;
@@ -71,6 +74,8 @@ export class KubernetesHandler {
     this.#trees = options.zones.some(({ isMulticluster }) => isMulticluster)
       ? options.zones.map(({ isMulticluster }) => (isMulticluster ? options.trees.imports! : options.tree))
       : undefined;
+    this.#nearby = options.nearby && new NearbyEndpoints(options.nearby, env);
+    this.#hostnameOnly = options.ptr === 'hostname-only';
     this.#zonal = options.zonal;
     this.#ttlSeconds = options.ttlSeconds;
     this.#pods = options.pods;
@@ -123,12 +128,21 @@ export class KubernetesHandler {
     if (zoneLabel > MAX_RELATIVE_LABELS) return this.#longName(query, answer, zoneLabel);
     const entry = this.#find(query, query.labelAt[zoneLabel]!, zoneLabel);
     if (entry === 0) return this.#special(query, answer, zoneLabel);
-    return this.#answerEntry(query, answer, entry, zoneLabel, depth);
+    return this.#answerNear(query, answer, entry, zoneLabel, depth);
   }
 
   /** Entry of the first `length` bytes of the name, which are its first `labels` labels; 0 for none. */
   #find(query: Query, length: number, labels: number): number {
     return this.#env.store.find(this.#tree, query.name, 0, length, query.relativeHash(labels, this.#tree));
+  }
+
+  /** Of a clusterset's endpoints nobody knows whose nodes and zones they are in. */
+  #answerNear(query: Query, answer: Answer, entry: number, zoneLabel: number, depth: number): Result {
+    if (this.#nearby !== undefined && this.#tree === this.#ownTree) {
+      entry = this.#nearby.select(query, entry);
+      if (entry === 0) return this.#noData(query, answer, zoneLabel);
+    }
+    return this.#answerEntry(query, answer, entry, zoneLabel, depth);
   }
 
   /** @param firstLabel where the name proper starts, as for `addServiceRecords` */
@@ -178,7 +192,7 @@ export class KubernetesHandler {
     const { store } = this.#env;
     const rrset = store.findRrset(entry, RRTYPE.PTR);
     if (rrset === 0) return this.#noData(query, answer, zoneLabel);
-    addPointers(answer, store, rrset, this.#primaryZone, this.#ttlSeconds);
+    addPointers(answer, store, rrset, this.#primaryZone, this.#ttlSeconds, this.#hostnameOnly);
     return Outcome.ANSWERED;
   }
 
@@ -273,7 +287,7 @@ export class KubernetesHandler {
       entry = this.#findRelative(this.#scratch, length);
     }
     if (entry === 0) return this.#missing(query, answer, zoneLabel);
-    return this.#answerEntry(query, answer, entry, zoneLabel, depth);
+    return this.#answerNear(query, answer, entry, zoneLabel, depth);
   }
 
   /** `<dashed address>.<namespace>.pod`; up to two labels in front are ignored, as CoreDNS does. */
@@ -310,7 +324,7 @@ export class KubernetesHandler {
       for (let i = 0; i < size; i++) this.#podAddress[i] = store.bytes[store.bytesAt(rrset) + i]!;
       return size;
     }
-    const text = Buffer.from(query.name.buffer, at + 1, query.name[at]).toString('latin1');
+    const text = Buffer.from(query.name.buffer, query.name.byteOffset + at + 1, query.name[at]).toString('latin1');
     const isIpv4 = text.split('-').length === 4 && !text.includes('--');
     const address = isIpv4 ? parseIpv4(text.replaceAll('-', '.')) : parseIpv6(text.replaceAll('-', ':'));
     if (!address) return 0;

@@ -1,5 +1,6 @@
 // Metrics of the kubernetes plugin. Control thread.
 import type { KubernetesSourceOptions } from '../../chain/kubernetes-source.ts';
+import type { NearbyOptions } from './topology-option.ts';
 import { type MetricRegistry, PROGRAMMING_BUCKETS } from '../../metrics/registry.ts';
 
 /** First cells of the histogram, by kind of Service. */
@@ -12,6 +13,23 @@ export function programmingHistogram(metrics: MetricRegistry): { clusterIp: numb
       { service_kind: kind },
     );
   return { clusterIp: declare('cluster_ip'), headless: declare('headless_with_selector') };
+}
+
+/** Cells of the option `topology`, by what became of a query for a headless name. */
+export function nearbyCells(metrics: MetricRegistry): NearbyOptions['cells'] {
+  const declare = (result: keyof NearbyOptions['cells']): number =>
+    metrics.counter(
+      'clusterdns_kubernetes_topology_answers_total',
+      'Answers of headless Services by where their endpoints are, seen from the client.',
+      { result },
+    );
+  return {
+    node: declare('node'),
+    zone: declare('zone'),
+    all: declare('all'),
+    none: declare('none'),
+    unknown: declare('unknown'),
+  };
 }
 
 /** Cells of the saved view. */

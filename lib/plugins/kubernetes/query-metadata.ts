@@ -3,6 +3,7 @@ import type { MetadataProvider } from '../../chain/block-offers.ts';
 import type { Query } from '../../chain/query.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
 import type { StoreReader } from '../../store/reader.ts';
+import { ClientPlaces } from './client-places.ts';
 import { ClientPods } from './client-pods.ts';
 import type { KubernetesOptions } from './setup.ts';
 
@@ -10,8 +11,10 @@ import type { KubernetesOptions } from './setup.ts';
 export function makeMetadata(options: KubernetesOptions, store: StoreReader): MetadataProvider {
   const zones = new ZoneTable(options.zones.map(({ zone }) => zone));
   const clients = options.trees.clients === undefined ? undefined : new ClientPods(store, options.trees.clients);
+  const places = options.nearby && new ClientPlaces(options.nearby, store);
   return function provide(query, into) {
     if (clients) putClient(clients, query, into);
+    if (places) putPlaces(places, query, into);
     const index = zones.match(query);
     if (index === -1) return;
     const { zone, isMulticluster } = options.zones[index]!;
@@ -29,6 +32,12 @@ function putClient(clients: ClientPods, query: Query, into: Map<string, string>)
   into.set('kubernetes/client-pod-name', pod.name);
   for (let i = 0; i < pod.labels.length; i += 2)
     into.set(`kubernetes/client-label/${pod.labels[i]!}`, pod.labels[i + 1]!);
+}
+
+function putPlaces(places: ClientPlaces, query: Query, into: Map<string, string>): void {
+  const { node, zone } = places.names(query);
+  if (node !== '') into.set('kubernetes/client-node', node);
+  if (zone !== '') into.set('kubernetes/client-zone', zone);
 }
 
 function relativeLabels(query: Query, zone: string): string[] {

@@ -9,6 +9,13 @@ import { isLabelSelector } from '../../config/label-selector.ts';
 import { readSearchDomains } from '../../config/resolv-conf.ts';
 import { isReverseZone } from '../../config/zone-name.ts';
 import { programmingHistogram, snapshotCells } from './metrics.ts';
+import {
+  checkTopology,
+  nearbyOptions,
+  type NearbyOptions,
+  readTopology,
+  type TopologyOption,
+} from './topology-option.ts';
 
 export type KubernetesOptions = {
   /** Store tree that the source writes. */
@@ -27,7 +34,14 @@ export type KubernetesOptions = {
   readonly hostSearch: readonly string[];
   /** Zones below which NXDOMAIN is passed on; undefined: never. */
   readonly fallthrough: readonly string[] | undefined;
+  /** Which names an endpoint's address has; all unless given. */
+  readonly ptr?: PtrNames;
+  /** Option `topology`; undefined: every client gets all endpoints. */
+  readonly nearby?: NearbyOptions;
 };
+
+const PTR_NAMES = ['all', 'prefer-hostname', 'hostname-only'] as const;
+type PtrNames = (typeof PTR_NAMES)[number];
 
 const OPTIONS = [
   'endpoint',
@@ -47,6 +61,8 @@ const OPTIONS = [
   'ignore',
   'multicluster',
   'zonal',
+  'topology',
+  'ptr',
   'startup_timeout',
   'manifests',
   'snapshot',
@@ -86,6 +102,8 @@ class Draft {
   ignoreEmptyService = false;
   multicluster: readonly string[] = [];
   zonal = false;
+  topology: TopologyOption | undefined;
+  ptr: PtrNames = 'all';
   startupTimeoutMs = DEFAULT_STARTUP_TIMEOUT_MS;
   snapshot: { directory: string; maxAgeMs: number } | undefined;
   readyMaxAgeMs: number | undefined;
@@ -128,14 +146,18 @@ export function setupKubernetes(directives: readonly Directive[], context: Setup
     zonal: draft.zonal,
     transfer: plugins.includes('transfer'),
     podLabels: plugins.includes('metadata'),
+    ...(draft.topology ? { topology: draft.topology.mode } : {}),
+    ...(draft.ptr === 'all' ? {} : { sortedPointers: true }),
     ...(draft.readyMaxAgeMs === undefined ? {} : { readyMaxAgeMs: draft.readyMaxAgeMs }),
     ...(draft.snapshot ? { snapshot: { ...draft.snapshot, cells: snapshotCells(context.metrics) } } : {}),
   };
-  const hasClients = draft.pods === 'verified' && (plugins.includes('metadata') || plugins.includes('autopath'));
+  const usesClients = plugins.includes('metadata') || plugins.includes('autopath') || draft.topology !== undefined;
+  const hasClients = draft.pods === 'verified' && usesClients;
   const wanted = {
     imports: draft.multicluster.length > 0,
     external: plugins.includes('k8s_external'),
     clients: hasClients,
+    places: draft.topology !== undefined,
   };
   const key = `kubernetes ${JSON.stringify([shared, wanted])}`;
   const trees = claimTrees(context, key, wanted);
@@ -154,6 +176,8 @@ export function setupKubernetes(directives: readonly Directive[], context: Setup
     zonal: draft.zonal,
     hostSearch: hasClients && plugins.includes('autopath') ? readHostSearch() : [],
     fallthrough: draft.fallthrough,
+    ...(draft.ptr === 'all' ? {} : { ptr: draft.ptr }),
+    ...(draft.topology ? { nearby: nearbyOptions(draft.topology, trees, context.metrics) } : {}),
   };
 }
 
@@ -165,7 +189,7 @@ function claimTrees(
 ): KubernetesSourceOptions['trees'] {
   const claim = (part: keyof typeof wanted): { [part: string]: number } =>
     wanted[part] ? { [part]: context.addSource({ kind: 'tree', key: `${part} of ${key}`, options: {} }) } : {};
-  return { ...claim('imports'), ...claim('external'), ...claim('clients') };
+  return { ...claim('imports'), ...claim('external'), ...claim('clients'), ...claim('places') };
 }
 
 /** Search domains of /etc/resolv.conf; none when there is no such file. */
@@ -198,6 +222,7 @@ function checkTogether(draft: Draft, directive: Directive, zones: readonly strin
   if (draft.zonal && !draft.endpoints) {
     throw directive.error('OPTION_CONFLICT', '"zonal" needs endpoints, delete "noendpoints"', directive.endLine);
   }
+  if (draft.topology) checkTopology(draft.topology, draft, directive);
   if (draft.namespaces.length > 0 && draft.namespaceLabels !== '') {
     throw directive.error(
       'OPTION_CONFLICT',
@@ -276,6 +301,13 @@ function readOption(draft: Draft, option: Option, directive: Directive, context:
     case 'zonal':
       option.expectArguments(0);
       draft.zonal = true;
+      return undefined;
+    case 'topology':
+      draft.topology = readTopology(option);
+      return undefined;
+    case 'ptr':
+      option.expectArguments(1);
+      draft.ptr = option.parseWord(option.argument(), PTR_NAMES);
       return undefined;
     default:
       throw directive.unknownOption(option, OPTIONS, REMOVED);

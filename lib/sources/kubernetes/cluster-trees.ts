@@ -11,7 +11,8 @@ import type { Service } from './objects/service.ts';
 import type { ServiceImport } from './objects/service-import.ts';
 import { ClusterView, type ViewEnv, type ViewOptions } from './records/cluster-view.ts';
 import { PodClients } from './records/pod-clients.ts';
-import { clusterShape, EXTERNAL_SHAPE, importShape } from './records/tree-shape.ts';
+import { NodeZones } from './records/node-zones.ts';
+import { clusterShape, EXTERNAL_SHAPE, importShape, placeShape } from './records/tree-shape.ts';
 
 /** What of the options decides which trees there are and what is in them. */
 export type TreeOptions = Pick<
@@ -24,6 +25,8 @@ export type TreeOptions = Pick<
   | 'endpoints'
   | 'zonal'
   | 'transfer'
+  | 'topology'
+  | 'sortedPointers'
   | 'trees'
 >;
 
@@ -49,6 +52,7 @@ export class ClusterTrees {
       transfer: options.transfer,
       ignoreEmptyService: options.ignoreEmptyService,
       reverse: false,
+      sortedPointers: false,
       pods: 'disabled',
       zonal: false,
       clusterLabels: false,
@@ -58,8 +62,9 @@ export class ClusterTrees {
       left++;
       return new ClusterView(viewOptions, { ...env, ...viewEnv, onSynced });
     };
-    const { pods, endpoints, reverse, zonal, trees } = options;
-    const own = open({ ...base, shape: clusterShape(pods !== 'disabled'), pods, endpoints, reverse, zonal }, {});
+    const { pods, endpoints, reverse, zonal, sortedPointers = false, trees } = options;
+    const shape = clusterShape(pods !== 'disabled');
+    const own = open({ ...base, shape, pods, endpoints, reverse, sortedPointers, zonal }, {});
     const external =
       trees.external === undefined
         ? undefined
@@ -74,18 +79,30 @@ export class ClusterTrees {
             { ...base, shape: importShape(pods !== 'disabled'), endpoints: true, clusterLabels: true },
             { ...quiet, tree: trees.imports },
           );
+    const places =
+      trees.places === undefined || options.topology === undefined
+        ? undefined
+        : open(
+            { ...base, shape: placeShape(options.topology), endpoints, ignoreEmptyService: false },
+            { ...quiet, tree: trees.places },
+          );
+    const nodeZones = places && new NodeZones(env.writer, trees.places!);
     const clients = trees.clients === undefined ? undefined : new PodClients(env.writer, trees.clients);
-    const all = [own, external, imports].filter((view) => view !== undefined);
+    const all = [own, external, imports, places].filter((view) => view !== undefined);
     this.#views = all;
     this.namespaceSink = fanOut(all.map((view) => view.namespaceSink));
-    this.serviceSink = fanOut([own, external].flatMap((view) => view?.serviceSink ?? []));
-    this.sliceSink = fanOut(
-      [options.endpoints ? own : undefined, options.endpoints ? external : undefined, imports].flatMap(
-        (view) => view?.sliceSink ?? [],
-      ),
-    );
+    this.serviceSink = fanOut([own, external, places].flatMap((view) => view?.serviceSink ?? []));
+    const ofEndpoints = endpoints ? [own, external, places] : [];
+    this.sliceSink = fanOut([
+      ...[...ofEndpoints, imports].flatMap((view) => view?.sliceSink ?? []),
+      ...(nodeZones ? [boundedSink<EndpointSlice>((now, before) => nodeZones.changeSlice(now, before), env.log)] : []),
+    ]);
     this.importSink = imports ? adapt(imports.serviceSink, asService) : fanOut([]);
-    this.podSink = clients ? fanOut([own.podSink, clientSink(clients, env.log)]) : own.podSink;
+    this.podSink = fanOut([
+      own.podSink,
+      ...(clients ? [boundedSink<Pod>((now, before) => clients.change(now, before), env.log)] : []),
+      ...(nodeZones ? [boundedSink<Pod>((now, before) => nodeZones.changePod(now, before), env.log)] : []),
+    ]);
   }
 
   /** Names of resources whose first complete view is still to come. */
@@ -152,17 +169,21 @@ function fanOut<T extends ObjectIdentity>(sinks: readonly ObjectSink<T>[]): Obje
   };
 }
 
-function clientSink(clients: PodClients, log: Logger): ObjectSink<Pod> {
+/** What is known of clients: a store without room for it serves them as strangers. */
+function boundedSink<T extends ObjectIdentity>(
+  learn: (now: T | undefined, before: T | undefined) => void,
+  log: Logger,
+): ObjectSink<T> {
   let isFullLogged = false;
-  const change = (now: Pod | undefined, before: Pod | undefined): void => {
+  const change = (now: T | undefined, before: T | undefined): void => {
     try {
-      clients.change(now, before);
+      learn(now, before);
     } catch (error) {
       if (!(error instanceof StoreFullError)) throw error;
       if (isFullLogged) return;
       isFullLogged = true;
       log.error(
-        `the Pod at an address could not be stored, its queries are answered without what is known of it: ${error.message}`,
+        `a client's Pod or place could not be stored, its queries are answered without what is known of it: ${error.message}`,
       );
     }
   };

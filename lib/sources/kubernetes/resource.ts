@@ -59,8 +59,8 @@ export function createNamespaceResource(labelSelector = ''): Resource<Namespace>
   };
 }
 
-/** Pods that may still run; one that is being deleted when first seen is not taken in. */
-export function createPodResource(withLabels: boolean, labelSelector = ''): Resource<Pod> {
+/** Pods that may still run; one that is being deleted when first seen is not taken in. `withLabels`, `withPlaces`: see `trimPod`. */
+export function createPodResource(withLabels: boolean, labelSelector = '', withPlaces = false): Resource<Pod> {
   return {
     name: 'pods',
     path: '/api/v1/pods',
@@ -68,7 +68,7 @@ export function createPodResource(withLabels: boolean, labelSelector = ''): Reso
     namespaced: true,
     labelSelector,
     fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown',
-    trim: (raw) => trimPod(raw, withLabels),
+    trim: (raw) => trimPod(raw, withLabels, withPlaces),
     accepts: (pod, previous) => !pod.deleting || previous !== undefined,
   };
 }

@@ -160,12 +160,16 @@ function followAll(source: ClusterSource, options: KubernetesSourceOptions, tree
   source.follow(createNamespaceResource(options.namespaceLabels), trees.namespaceSink);
   source.follow(createServiceResource(options.labels), trees.serviceSink);
   const hasImports = options.trees.imports !== undefined;
+  const hasPlaces = options.topology !== undefined;
   if (hasImports) source.follow(createServiceImportResource(), trees.importSink);
   if (options.endpoints || hasImports) {
-    const columns = { targetNames: options.endpointPodNames, nodeNames: false, zones: options.zonal };
+    const zones = options.zonal || hasPlaces;
+    const columns = { targetNames: options.endpointPodNames, nodeNames: hasPlaces, zones, hints: hasPlaces };
     source.follow(createEndpointSliceResource(columns, sliceSelector(options)), trees.sliceSink);
   }
-  if (options.pods === 'verified') source.follow(createPodResource(options.podLabels, options.labels), trees.podSink);
+  if (options.pods === 'verified') {
+    source.follow(createPodResource(options.podLabels, options.labels, hasPlaces), trees.podSink);
+  }
 }
 
 function snapshotSettings(
@@ -173,7 +177,7 @@ function snapshotSettings(
   options: KubernetesSourceOptions,
   { clock, log, cells }: SourceEnv,
 ): SnapshotKeeperSettings {
-  const { pods, namespaceLabels, labels, endpointPodNames, endpoints, zonal, podLabels, trees } = options;
+  const { pods, namespaceLabels, labels, endpointPodNames, endpoints, zonal, topology, podLabels, trees } = options;
   const hasImports = trees.imports !== undefined;
   // What decides which objects there are and what is kept of them.
   const shape = JSON.stringify([
@@ -185,6 +189,7 @@ function snapshotSettings(
     zonal,
     podLabels,
     hasImports,
+    ...(topology === undefined ? [] : ['places']),
   ]);
   return { options: snapshot, origin: `${identifyCluster(options.access)} ${shape}`, shape, clock, log, cells };
 }

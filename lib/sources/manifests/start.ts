@@ -16,7 +16,7 @@ import { ManifestSource } from './manifest-source.ts';
 type Sinks = Pick<ClusterTrees, 'namespaceSink' | 'serviceSink' | 'importSink' | 'sliceSink' | 'podSink'>;
 
 /** What of the folder is of use; the rest is not looked at. */
-type Wanted = Pick<KubernetesSourceOptions, 'endpoints' | 'pods' | 'zonal' | 'podLabels' | 'trees'>;
+type Wanted = Pick<KubernetesSourceOptions, 'endpoints' | 'pods' | 'zonal' | 'topology' | 'podLabels' | 'trees'>;
 
 /**
  * Starts to read the folder; the first view is delivered soon after.
@@ -38,11 +38,12 @@ export function startManifests(
   const source = new ManifestSource(directory, { clock: env.clock, log: env.log });
   source.follow(createNamespaceResource(), view.namespaceSink);
   source.follow(createServiceResource(), view.serviceSink);
-  const columns = { targetNames: true, nodeNames: false, zones: wanted.zonal };
+  const hasPlaces = wanted.topology !== undefined;
+  const columns = { targetNames: true, nodeNames: hasPlaces, zones: wanted.zonal || hasPlaces, hints: hasPlaces };
   const hasImports = wanted.trees.imports !== undefined;
   if (hasImports) source.follow(createServiceImportResource(), view.importSink);
   if (wanted.endpoints || hasImports) source.follow(createEndpointSliceResource(columns), view.sliceSink);
-  if (wanted.pods === 'verified') source.follow(createPodResource(wanted.podLabels), view.podSink);
+  if (wanted.pods === 'verified') source.follow(createPodResource(wanted.podLabels, '', hasPlaces), view.podSink);
   source.start();
   return () => source.stop();
 }

@@ -30,14 +30,24 @@ export type EndpointSlice = ObjectIdentity & {
   readonly targetNames: readonly string[];
   readonly nodeNames: readonly string[];
   readonly zones: readonly string[];
+  /**
+   * `hints.forZones` and `hints.forNodes`, the names of each endpoint with blanks between; absent where no endpoint has any, or
+   * they are not kept.
+   */
+  readonly hints?: { readonly zones: readonly string[]; readonly nodes: readonly string[] };
   /** Annotation `endpoints.kubernetes.io/last-change-trigger-time` in Unix milliseconds; 0 when absent. */
   readonly triggerTimeMs: number;
 };
 
 /** Columns that only some configurations read; the others stay empty to save memory. */
-export type SliceColumns = { readonly targetNames: boolean; readonly nodeNames: boolean; readonly zones: boolean };
+export type SliceColumns = {
+  readonly targetNames: boolean;
+  readonly nodeNames: boolean;
+  readonly zones: boolean;
+  readonly hints?: boolean;
+};
 
-export const ALL_SLICE_COLUMNS: SliceColumns = { targetNames: true, nodeNames: true, zones: true };
+export const ALL_SLICE_COLUMNS: SliceColumns = { targetNames: true, nodeNames: true, zones: true, hints: true };
 
 /** Reduces an EndpointSlice; never throws, see `Trimmed`. */
 export function trimEndpointSlice(raw: unknown, columns: SliceColumns = ALL_SLICE_COLUMNS): Trimmed<EndpointSlice> {
@@ -64,6 +74,7 @@ export function trimEndpointSlice(raw: unknown, columns: SliceColumns = ALL_SLIC
     targetNames: entries.targetNames,
     nodeNames: entries.nodeNames,
     zones: entries.zones,
+    ...(entries.hints && { hints: entries.hints }),
     triggerTimeMs: readTriggerTimeMs(metadata.raw),
   });
 }
@@ -96,8 +107,13 @@ type Entry = {
   readonly targetName: string;
   readonly nodeName: string;
   readonly zone: string;
+  readonly zoneHints: string;
+  readonly nodeHints: string;
 };
-type Entries = Pick<EndpointSlice, 'readyCount' | 'addresses' | 'hostnames' | 'targetNames' | 'nodeNames' | 'zones'>;
+type Entries = Pick<
+  EndpointSlice,
+  'readyCount' | 'addresses' | 'hostnames' | 'targetNames' | 'nodeNames' | 'zones' | 'hints'
+>;
 
 function readEntries(
   slice: RawObject,
@@ -117,6 +133,8 @@ function readEntries(
   }
   const readyCount = ready.length;
   const all = unready.length === 0 ? ready : ready.concat(unready);
+  const hasHints =
+    columns.hints === true && all.some(({ zoneHints, nodeHints }) => zoneHints !== '' || nodeHints !== '');
   return {
     readyCount,
     addresses: column(all, 'address'),
@@ -124,6 +142,7 @@ function readEntries(
     targetNames: column(all, 'targetName'),
     nodeNames: column(all, 'nodeName'),
     zones: column(all, 'zone'),
+    ...(hasHints && { hints: { zones: column(all, 'zoneHints'), nodes: column(all, 'nodeHints') } }),
   };
 }
 
@@ -162,11 +181,30 @@ function readEndpoint(
   }
   const nodeName = columns.nodeNames ? internText(readText(endpoint, 'nodeName', `${path}.nodeName`, problems)) : '';
   const zone = columns.zones ? internText(readText(endpoint, 'zone', `${path}.zone`, problems)) : '';
+  const zoneHints = columns.hints === true ? readHints(endpoint, 'forZones', path, problems) : '';
+  const nodeHints = columns.hints === true ? readHints(endpoint, 'forNodes', path, problems) : '';
   for (const [index, address] of readList(endpoint, 'addresses', `${path}.addresses`, problems).entries()) {
     if (typeof address === 'string' && isAddressOf(addressType, address))
-      into.push({ address, hostname, targetName, nodeName, zone });
+      into.push({ address, hostname, targetName, nodeName, zone, zoneHints, nodeHints });
     else problems.add(`${path}.addresses[${index}]`, `not an ${addressType} address`, address);
   }
+}
+
+/** Names that a blank could not tell apart are no names of places. */
+function readHints(
+  endpoint: RawObject,
+  field: 'forZones' | 'forNodes',
+  path: string,
+  problems: ProblemCollector,
+): string {
+  const hints = readObject(endpoint, 'hints', `${path}.hints`, problems);
+  const names: string[] = [];
+  for (const [index, value] of readList(hints, field, `${path}.hints.${field}`, problems).entries()) {
+    const at = `${path}.hints.${field}[${index}]`;
+    if (isRawObject(value) && typeof value.name === 'string' && /^\S+$/.test(value.name)) names.push(value.name);
+    else problems.add(at, 'not the name of a place', value);
+  }
+  return internText(names.join(' '));
 }
 
 function isAddressOf(addressType: EndpointSlice['addressType'], text: string): boolean {

@@ -19,7 +19,12 @@ export type Service = ObjectIdentity & {
   readonly ports: readonly Port[];
   /** `spec.externalIPs`, then the load balancer's addresses (or host names where it has no address). */
   readonly externalAddresses: readonly string[];
+  /** Of a headless Service, which endpoints its own fields ask for; absent where they ask for nothing. */
+  readonly traffic?: TrafficPolicy;
 };
+
+/** `Local`: `internalTrafficPolicy`, which goes before `trafficDistribution`. */
+export type TrafficPolicy = 'Local' | 'PreferSameZone' | 'PreferSameNode';
 
 /** The longest name in text form, final dot included. */
 const MAX_NAME_TEXT = 254;
@@ -32,6 +37,7 @@ export function trimService(raw: unknown): Trimmed<Service> {
   const spec = readObject(raw as RawObject, 'spec', 'spec', problems);
   const cluster = readClusterIps(spec, problems);
   const type = internText(readText(spec, 'type', 'spec.type', problems));
+  const traffic = cluster === undefined ? readTraffic(spec, problems) : undefined;
   return problems.finish<Service>({
     key: metadata.key,
     resourceVersion: metadata.resourceVersion,
@@ -43,6 +49,7 @@ export function trimService(raw: unknown): Trimmed<Service> {
     externalName: readExternalName(spec, type, problems),
     ports: readPorts(spec, 'spec.ports', problems),
     externalAddresses: readExternalAddresses(raw as RawObject, spec, problems),
+    ...(traffic && { traffic }),
   });
 }
 
@@ -57,6 +64,20 @@ function readClusterIps(spec: RawObject, problems: ProblemCollector): readonly s
   if (listed[0] === 'None') return undefined;
   const addresses = readAddresses(listed, path, problems);
   return addresses.length === 0 ? NO_TEXTS : addresses;
+}
+
+/** Values that Kubernetes may add one day are as good as none. */
+function readTraffic(spec: RawObject, problems: ProblemCollector): TrafficPolicy | undefined {
+  if (readText(spec, 'internalTrafficPolicy', 'spec.internalTrafficPolicy', problems) === 'Local') return 'Local';
+  switch (readText(spec, 'trafficDistribution', 'spec.trafficDistribution', problems)) {
+    case 'PreferClose':
+    case 'PreferSameZone':
+      return 'PreferSameZone';
+    case 'PreferSameNode':
+      return 'PreferSameNode';
+    default:
+      return undefined;
+  }
 }
 
 /** Keeps the valid addresses of a list; an empty text is absent, anything else is a problem. */

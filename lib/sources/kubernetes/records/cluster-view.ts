@@ -26,6 +26,8 @@ export type ViewOptions = RecordOptions & {
   readonly namespaces: readonly string[];
   /** Whether any zone is a reverse zone: without one no PTR names are kept. */
   readonly reverse: boolean;
+  /** PTR answers have an order that does not depend on the history of changes. */
+  readonly sortedPointers: boolean;
   readonly endpoints: boolean;
 };
 
@@ -85,7 +87,8 @@ export class ClusterView {
     this.#options = options;
     this.#env = env;
     const isExternal = options.shape.kind === 'external';
-    this.#reverse = new ReverseNames(env.writer, env.tree, isExternal, options.endpointPodNames);
+    const { endpointPodNames, sortedPointers: isSorted } = options;
+    this.#reverse = new ReverseNames(env.writer, env.tree, { isExternal, endpointPodNames, isSorted });
     this.#pods = new PodNames(env.writer, env.tree, () => this.#changed());
     this.#unsynced = new Set(['namespaces', options.shape.services]);
     if (options.endpoints) this.#unsynced.add('endpointslices');

@@ -1,12 +1,15 @@
 // Pods by their address, so that a worker can tell whose query it holds (metadata, autopath). Control thread.
 //
-// A tree of its own: one entry per address, its name the address in hexadecimal digits, see client-name.ts.
+// A tree of its own: one entry per address, its name the address in hexadecimal digits, see client-name.ts. Where Pods have
+// places the node of the address stands beside the Pod.
 import { parseIpAddress, unmapIpv4 } from '../../../base/ip-address.ts';
 import { clientName } from '../../../store/client-name.ts';
-import { ENTRY_FLAG, POD_TYPE, RRSET_FORM } from '../../../store/rrset-form.ts';
+import type { RrsetData } from '../../../store/change.ts';
+import { ENTRY_FLAG, PLACE_TYPE, POD_TYPE, RRSET_FORM } from '../../../store/rrset-form.ts';
 import type { StoreWriter } from '../../../store/writer.ts';
 import type { Pod } from '../objects/pod.ts';
 import { ByteList } from './byte-list.ts';
+import { placeBytes } from './node-zones.ts';
 
 const MAX_LABELS = 255;
 const MAX_SHARERS = 0xffff;
@@ -25,13 +28,13 @@ export class PodClients {
 
   /** @throws StoreFullError when the store has no room */
   change(now: Pod | undefined, before: Pod | undefined): void {
-    const old = before && keyOf(before.podIp);
-    const key = now && keyOf(now.podIp);
-    if (old !== undefined) this.#forget(old, before!, key === old ? now : undefined);
-    else if (key === undefined) return;
-    if (key !== undefined && key !== old) this.#learn(key, now!);
-    if (old !== undefined) this.#publish(old);
-    if (key !== undefined && key !== old) this.#publish(key);
+    const old = before ? keysOf(before) : NO_KEYS;
+    const keys = now ? keysOf(now) : NO_KEYS;
+    for (const key of old) this.#forget(key, before!, keys.includes(key) ? now : undefined);
+    const fresh = keys.filter((key) => !old.includes(key));
+    for (const key of fresh) this.#learn(key, now!);
+    for (const key of old) this.#publish(key);
+    for (const key of fresh) this.#publish(key);
   }
 
   #podsAt(key: string): readonly Pod[] {
@@ -65,8 +68,29 @@ export class PodClients {
     const flags =
       pods.length === 1 && pods[0]!.clusterSearch ? ENTRY_FLAG.POD | ENTRY_FLAG.CLUSTER_SEARCH : ENTRY_FLAG.POD;
     const count = Math.min(pods.length, MAX_SHARERS);
-    this.#writer.put(this.#tree, name, flags, [{ type: POD_TYPE, count, form: RRSET_FORM.POD, bytes }]);
+    const rrsets: RrsetData[] = [{ type: POD_TYPE, count, form: RRSET_FORM.POD, bytes }];
+    const node = commonNode(pods);
+    if (node !== '') {
+      rrsets.push({ type: PLACE_TYPE, count: 1, form: RRSET_FORM.PLACE, bytes: placeBytes('node', node) });
+    }
+    this.#writer.put(this.#tree, name, flags, rrsets);
   }
+}
+
+const NO_KEYS: readonly string[] = Object.freeze([]);
+
+/** Each address once. */
+function keysOf(pod: Pod): readonly string[] {
+  const key = keyOf(pod.podIp);
+  const first = key === undefined ? NO_KEYS : [key];
+  if (!pod.place || pod.place.otherIps.length === 0) return first;
+  return [...new Set([...first, ...pod.place.otherIps.flatMap((ip) => keyOf(ip) ?? [])])];
+}
+
+/** The node that all of them run on, as those that share its address do; '' when it is not known for certain. */
+function commonNode(pods: readonly Pod[]): string {
+  const node = pods[0]?.place?.node ?? '';
+  return pods.every(({ place }) => place?.node === node) ? node : '';
 }
 
 /** Bytes of the address as text, IPv4 inside IPv6 as IPv4: that is how packets of either kind arrive. */

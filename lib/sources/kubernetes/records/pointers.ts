@@ -3,7 +3,7 @@
 // The store itself is the index from address to names, so there is no second copy of 100,000 addresses in the heap.
 import { parseIpAddress } from '../../../base/ip-address.ts';
 import type { RrsetData } from '../../../store/change.ts';
-import { RRSET_FORM } from '../../../store/rrset-form.ts';
+import { PTR_KIND, RRSET_FORM } from '../../../store/rrset-form.ts';
 import type { StoreWriter } from '../../../store/writer.ts';
 import { RRTYPE } from '../../../wire/types.ts';
 import { ByteList } from './byte-list.ts';
@@ -21,10 +21,13 @@ function encodeTarget(kind: number, relative: string): string {
 export class Pointers {
   readonly #writer: StoreWriter;
   readonly #tree: number;
+  readonly #isSorted: boolean;
 
-  constructor(writer: StoreWriter, tree: number) {
+  /** @param isSorted targets stand in the order of their names, host names first; else as they came */
+  constructor(writer: StoreWriter, tree: number, isSorted: boolean) {
     this.#writer = writer;
     this.#tree = tree;
+    this.#isSorted = isSorted;
   }
 
   /**
@@ -39,7 +42,8 @@ export class Pointers {
     if (targets.length === 0) return this.#writeOne(name, kind, relative);
     const target = encodeTarget(kind, relative);
     if (targets.includes(target) || targets.length >= MAX_TARGETS) return false;
-    return this.#write(name, [...targets, target]);
+    const all = [...targets, target];
+    return this.#write(name, this.#isSorted ? all.sort(compareTargets) : all);
   }
 
   /** Takes a target away; the name goes with its last one. */
@@ -90,6 +94,27 @@ export class Pointers {
     };
     return this.#writer.put(this.#tree, toBytes(name), 0, [rrset]);
   }
+}
+
+function compareTargets(left: string, right: string): number {
+  const byHostname = Number(isHostname(right)) - Number(isHostname(left));
+  if (byHostname !== 0) return byHostname;
+  return dotted(left) < dotted(right) ? -1 : 1;
+}
+
+/** The name in a target as text, so that its letters decide and not the lengths of its labels. */
+function dotted(target: string): string {
+  let text = '';
+  for (let at = 2; at < target.length; ) {
+    const end = at + 1 + target.charCodeAt(at);
+    text += `${target.slice(at + 1, end)}.`;
+    at = end;
+  }
+  return text;
+}
+
+function isHostname(target: string): boolean {
+  return target.charCodeAt(0) === PTR_KIND.HOSTNAME;
 }
 
 function reverseOf(address: string): string | undefined {

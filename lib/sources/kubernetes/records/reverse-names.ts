@@ -12,12 +12,20 @@ export class ReverseNames {
   readonly #pointers: Pointers;
   readonly #isExternal: boolean;
   readonly #endpointPodNames: boolean;
+  readonly #isSorted: boolean;
 
-  /** @param isExternal external addresses are named, endpoints are not */
-  constructor(writer: StoreWriter, tree: number, isExternal: boolean, endpointPodNames: boolean) {
-    this.#pointers = new Pointers(writer, tree);
-    this.#isExternal = isExternal;
-    this.#endpointPodNames = endpointPodNames;
+  /**
+   * @param options `isExternal`: external addresses are named, endpoints are not; `isSorted`: see `Pointers`
+   */
+  constructor(
+    writer: StoreWriter,
+    tree: number,
+    options: { readonly isExternal: boolean; readonly endpointPodNames: boolean; readonly isSorted: boolean },
+  ) {
+    this.#pointers = new Pointers(writer, tree, options.isSorted);
+    this.#isExternal = options.isExternal;
+    this.#endpointPodNames = options.endpointPodNames;
+    this.#isSorted = options.isSorted;
   }
 
   changeService(now: Service | undefined, before: Service | undefined): void {
@@ -37,25 +45,26 @@ export class ReverseNames {
   forgetSlice(slice: EndpointSlice, rest: readonly EndpointSlice[]): void {
     if (!this.#hasNames(slice)) return;
     const kept = new Set<string>();
-    for (const other of rest) this.#forEach(other, (address, target) => kept.add(`${address} ${target}`));
-    this.#forEach(slice, (address, target) => {
-      if (!kept.has(`${address} ${target}`)) this.#pointers.remove(address, PTR_KIND.ENDPOINT, target);
+    for (const other of rest) this.#forEach(other, (address, _kind, target) => kept.add(`${address} ${target}`));
+    this.#forEach(slice, (address, kind, target) => {
+      if (!kept.has(`${address} ${target}`)) this.#pointers.remove(address, kind, target);
     });
   }
 
   learnSlice(slice: EndpointSlice): void {
     if (!this.#hasNames(slice)) return;
-    this.#forEach(slice, (address, target) => void this.#pointers.add(address, PTR_KIND.ENDPOINT, target));
+    this.#forEach(slice, (address, kind, target) => void this.#pointers.add(address, kind, target));
   }
 
   #hasNames(slice: EndpointSlice): boolean {
     return !this.#isExternal && slice.service !== '' && slice.addressType !== 'FQDN';
   }
 
-  #forEach(slice: EndpointSlice, visit: (address: string, target: string) => void): void {
+  #forEach(slice: EndpointSlice, visit: (address: string, kind: number, target: string) => void): void {
     const base = serviceName(slice.namespace, slice.service);
     for (let i = 0; i < slice.readyCount; i++) {
-      visit(slice.addresses[i]!, wireLabels(endpointName(slice, i, this.#endpointPodNames)) + base);
+      const kind = this.#isSorted && (slice.hostnames[i] ?? '') !== '' ? PTR_KIND.HOSTNAME : PTR_KIND.ENDPOINT;
+      visit(slice.addresses[i]!, kind, wireLabels(endpointName(slice, i, this.#endpointPodNames)) + base);
     }
   }
 }

@@ -8,12 +8,13 @@ import type { Service } from '../objects/service.ts';
 import { externalRecords } from './external-records.ts';
 import { addressRrset, type Contents, nameServerRrset } from './name-answer.ts';
 import { findExternalNameServers, findNameServers } from './name-servers.ts';
+import { placeRecords, type Topology } from './place-records.ts';
 import { POD_LABEL, SVC_LABEL, wireLabel } from './relative-name.ts';
 import type { RecordOptions } from './labels.ts';
 import { serviceRecords } from './service-records.ts';
 
 export type TreeShape = {
-  readonly kind: 'cluster' | 'imports' | 'external';
+  readonly kind: 'cluster' | 'imports' | 'external' | 'places';
   /** What the Services of this tree are in the API, for the log. */
   readonly services: string;
   /** Names that are there without any object. */
@@ -64,6 +65,19 @@ export function importShape(pods: boolean): TreeShape {
     namespaceTails: pods ? [SVC_LABEL, POD_LABEL] : [SVC_LABEL],
     serviceOf: (slice) => slice.importName,
     records: serviceRecords,
+    nameServers: () => [],
+  };
+}
+
+/** Headless names as clients of one node or topology zone get them; no zone is served from it. */
+export function placeShape(topology: Topology): TreeShape {
+  return {
+    kind: 'places',
+    services: 'services',
+    fixedNames: [],
+    namespaceTails: [],
+    serviceOf: (slice) => slice.service,
+    records: (service, slices, options) => placeRecords(service, slices, options, topology),
     nameServers: () => [],
   };
 }

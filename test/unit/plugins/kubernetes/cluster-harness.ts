@@ -10,6 +10,7 @@ import type { Env, Handler } from '../../../../lib/chain/plugin.ts';
 import { Query } from '../../../../lib/chain/query.ts';
 import { createKubernetesHandler } from '../../../../lib/plugins/kubernetes/handler.ts';
 import type { KubernetesOptions } from '../../../../lib/plugins/kubernetes/setup.ts';
+import type { NearbyOptions } from '../../../../lib/plugins/kubernetes/topology-option.ts';
 import type { ObjectSink } from '../../../../lib/sources/kubernetes/object-sink.ts';
 import type { ObjectIdentity } from '../../../../lib/sources/kubernetes/objects/metadata.ts';
 import type { Trimmed } from '../../../../lib/sources/kubernetes/objects/problem.ts';
@@ -20,6 +21,7 @@ import { trimService } from '../../../../lib/sources/kubernetes/objects/service.
 import { ClusterTrees, type TreeOptions } from '../../../../lib/sources/kubernetes/cluster-trees.ts';
 import { trimServiceImport } from '../../../../lib/sources/kubernetes/objects/service-import.ts';
 import { createStoreMemory } from '../../../../lib/store/layout.ts';
+import { placeLabel } from '../../../../lib/store/place-name.ts';
 import { StoreReader } from '../../../../lib/store/reader.ts';
 import { StoreWriter } from '../../../../lib/store/writer.ts';
 import { RCODE } from '../../../../lib/wire/types.ts';
@@ -69,13 +71,16 @@ export class TestCluster {
   readonly env: Env;
   /** Names asked of the rest of the server, with what it says. */
   readonly outside: Map<string, (query: Query, answer: Answer) => Result> = new Map();
+  /** Metric cells of the worker. */
+  readonly cells: Float64Array = new Float64Array(16);
 
-  /** `more`: further trees to fill. */
+  /** `more`: further trees to fill; `ownNode`: what the option `topology` names beside its mode. */
   constructor(
     view: Partial<TreeOptions> = {},
     options: Partial<KubernetesOptions> = {},
     localAddresses: string[] = [],
-    more: readonly ('imports' | 'external' | 'clients')[] = [],
+    more: readonly ('imports' | 'external' | 'clients' | 'places')[] = [],
+    ownNode = '',
   ) {
     const memory = createStoreMemory({ arenaBytes: 2 ** 26 });
     this.writer = new StoreWriter(memory);
@@ -106,6 +111,7 @@ export class TestCluster {
       store: this.reader,
       offers: this.offers,
       clock: this.clock,
+      cells: this.cells,
       log,
       resolve: (_query: Query, name: Uint8Array, type: number, into: Answer) => {
         const packet = encodeQuery({
@@ -138,6 +144,7 @@ export class TestCluster {
         zonal: view.zonal ?? false,
         hostSearch: [],
         fallthrough: undefined,
+        ...(trees.places === undefined ? {} : { nearby: nearbyOptions(trees, ownNode) }),
         ...options,
       },
       env,
@@ -181,7 +188,7 @@ export class TestCluster {
       case 'ServiceImport':
         return this.#feed(raw, trimServiceImport(raw), this.view.importSink, isGone);
       default:
-        return this.#feed(raw, trimPod(raw, true), this.view.podSink, isGone);
+        return this.#feed(raw, trimPod(raw, true, true), this.view.podSink, isGone);
     }
   }
 
@@ -197,8 +204,8 @@ export class TestCluster {
     sink.upsert(trimmed.object, previous);
   }
 
-  async ask(name: string, type: string, handler: Handler = this.handler): Promise<Reply> {
-    const query = makeQuery(name, type);
+  async ask(name: string, type: string, handler: Handler = this.handler, from?: string): Promise<Reply> {
+    const query = makeQuery(name, type, from);
     const answer = new Answer();
     answer.begin(query);
     await handler(query, answer);
@@ -214,8 +221,8 @@ export class TestCluster {
   }
 
   /** The answer in one line: records of the answer section without owner, TTL and class; else the kind of negative answer. */
-  async short(name: string, type: string, handler: Handler = this.handler): Promise<string> {
-    const { rcode, answer, authority } = await this.ask(name, type, handler);
+  async short(name: string, type: string, handler: Handler = this.handler, from?: string): Promise<string> {
+    const { rcode, answer, authority } = await this.ask(name, type, handler, from);
     if (rcode !== 'NOERROR') return rcode;
     if (answer.length === 0) return authority.length > 0 ? 'NODATA' : 'EMPTY';
     return answer.map((record) => record.split(/\s+/).slice(4).join(' ')).join(', ');
@@ -239,6 +246,16 @@ export class TestCluster {
     });
     return dump;
   }
+}
+
+function nearbyOptions({ places, clients }: TreeOptions['trees'], ownNode: string): NearbyOptions {
+  return {
+    places: places!,
+    clients,
+    ownNode,
+    ownNodeLabel: ownNode === '' ? '' : placeLabel('node', ownNode),
+    cells: { node: 0, zone: 1, all: 2, none: 3, unknown: 4 },
+  };
 }
 
 function textOf(name: Uint8Array): string {
