@@ -3,11 +3,23 @@
 //
 //   node test/scenario/run.mjs [AREA...] [--only REGEX]
 //
-// AREA is a file of this folder: demo examples resolvers malformed bad-corefiles load signals monitoring (default: all).
+// AREA is a file of this folder: demo examples resolvers malformed bad-corefiles load signals monitoring zones signed-zones
+// (default: all).
 // LOAD_SECONDS=60 loads for a minute instead of ten seconds; ALL_COREFILES=1 tries every bad Corefile, not a sample.
 import { Checks } from './checks.mjs';
 
-const AREAS = ['demo', 'examples', 'resolvers', 'malformed', 'bad-corefiles', 'load', 'signals', 'monitoring'];
+const AREAS = [
+  'demo',
+  'examples',
+  'resolvers',
+  'malformed',
+  'bad-corefiles',
+  'load',
+  'signals',
+  'monitoring',
+  'zones',
+  'signed-zones',
+];
 const words = process.argv.slice(2);
 const onlyAt = words.indexOf('--only');
 const only = onlyAt < 0 ? undefined : new RegExp(words.splice(onlyAt, 2)[1]);
