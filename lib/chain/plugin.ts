@@ -21,7 +21,8 @@ export type HandlerFactory<Options> = (options: Options, env: Env) => Handler;
 export type Service =
   | { readonly kind: 'health'; readonly address: string; readonly lameduckMs: number }
   | { readonly kind: 'ready'; readonly address: string; readonly mode: 'until-ready' | 'continuously' }
-  | { readonly kind: 'metrics'; readonly address: string }
+  /** `webConfig` is the path of the file that says how they are served over TLS. */
+  | { readonly kind: 'metrics'; readonly address: string; readonly webConfig?: string }
   | { readonly kind: 'pprof'; readonly address: string }
   | { readonly kind: 'reload'; readonly intervalMs: number; readonly jitterMs: number }
   /** `watch` is the forward plugin's: files and host names that say who the upstreams are. */
@@ -116,7 +117,7 @@ export type UpstreamTarget = {
   readonly maxIdleSockets: number;
 };
 
-/** What came back from an upstream: bytes valid until the promise's first `then` has run, copy to keep. */
+/** What came back from an upstream: bytes valid during `replied` or until the promise's first `then` has run, copy to keep. */
 export type UpstreamReply = {
   readonly bytes: Uint8Array;
   readonly length: number;
@@ -124,12 +125,19 @@ export type UpstreamReply = {
   readonly reused: boolean;
 };
 
+/** Who waits for a reply. One of the two is called, once, and not before `ask` has returned. */
+export interface ReplyWaiter {
+  replied(reply: UpstreamReply): void;
+  /** @param error an UpstreamError */
+  failed(error: Error): void;
+}
+
 export interface Upstream {
   /**
    * Sends the message (its ID is replaced by a random one) and waits for the reply to it.
    * Replies with another ID or question are ignored until the timeout (CVE-2023-28452).
-   * @param mixing has the name go out in letters of random case over UDP, and hears of replies in other letters. The message
-   *   must not change before the exchange has ended
+   * @param message must not change before the exchange has ended
+   * @param mixing has the name go out in letters of random case over UDP, and hears of replies in other letters
    * @throws UpstreamError with a text in Go's manner (`read udp 10.0.0.1:5353->...: i/o timeout`)
    */
   exchange(
@@ -138,6 +146,8 @@ export interface Upstream {
     timeoutMs: number,
     mixing?: CaseMixing,
   ): Promise<UpstreamReply>;
+  /** The same without a promise, for what thousands of queries do at once. The waiter must not throw. */
+  ask(message: Uint8Array, transport: 'udp' | 'tcp', timeoutMs: number, waiter: ReplyWaiter, mixing?: CaseMixing): void;
   close(): void;
 }
 

@@ -36,13 +36,12 @@ export class HttpsUpstream {
   exchange(message: Uint8Array, timeoutMs: number): Promise<UpstreamReply> {
     return new Promise((resolve, reject) => {
       const query = new HttpsQuery();
-      if (!query.setQuestion(message)) return reject(noQuestionError());
+      if (!query.setMessage(message)) return reject(noQuestionError());
       if (this.#inFlight >= MAX_IN_FLIGHT) {
         this.#counters.overloads++;
         return reject(new UpstreamError('overload', `https ${this.#remote}: too many queries in flight`));
       }
-      query.resolve = resolve;
-      query.reject = reject;
+      query.waiter = { replied: resolve, failed: reject };
       query.onExpire = () => {
         this.#counters.timeouts++;
         this.#end(query, new UpstreamError('timeout', `read https ${this.#remote}: i/o timeout`));
@@ -109,14 +108,14 @@ export class HttpsUpstream {
       return this.#end(query, new UpstreamError('network', `https ${this.#remote}: the reply is to another question`));
     }
     this.#settle(query);
-    return query.resolve({ bytes, length: bytes.length, reused: query.reused });
+    return query.waiter.replied({ bytes, length: bytes.length, reused: query.reused });
   }
 
   #end(query: HttpsQuery, error: UpstreamError): void {
     if (query.isDone) return;
     this.#settle(query);
     query.stream?.close();
-    query.reject(error);
+    query.waiter.failed(error);
   }
 
   #settle(query: HttpsQuery): void {

@@ -1,5 +1,5 @@
 // A query that is out at an upstream, and which replies may answer it. Worker.
-import type { CaseMixing, UpstreamReply } from '../chain/plugin.ts';
+import type { CaseMixing, ReplyWaiter } from '../chain/plugin.ts';
 import { LOWER, MAX_NAME_LENGTH, skipName } from '../wire/name.ts';
 import { UpstreamError } from './upstream-error.ts';
 import { WheelEntry } from './timer-wheel.ts';
@@ -8,19 +8,20 @@ const HEADER_LENGTH = 12;
 const MAX_QUESTION = MAX_NAME_LENGTH + 4;
 const NO_BYTES = new Uint8Array(0);
 
+/** The waiter of a query that is not out. */
+const NOBODY: ReplyWaiter = { replied: ignore, failed: ignore };
+
 export class PendingQuery extends WheelEntry {
   id = 0;
-  /** The question as sent, type and class included. */
-  readonly question: Uint8Array = new Uint8Array(MAX_QUESTION);
+  /** Bytes of the question in `message`, type and class included. */
   questionLength = 0;
   /** Set while the question is out in letters of random case. */
   mixing: CaseMixing | undefined;
-  /** As it was sent but for its ID, in case it has to be sent again. */
+  /** As it was sent but for its ID. */
   message: Uint8Array = NO_BYTES;
   /** The message before its letters were mixed; only with `mixing`. */
   plain: Uint8Array = NO_BYTES;
-  resolve: (reply: UpstreamReply) => void = ignore;
-  reject: (error: Error) => void = ignore;
+  waiter: ReplyWaiter = NOBODY;
   /** Called when the timeout has passed; whoever sent the query sets it. */
   onExpire: (pending: PendingQuery) => void = ignore;
 
@@ -28,14 +29,23 @@ export class PendingQuery extends WheelEntry {
     this.onExpire(this);
   }
 
-  /** Copies the question of a message. Returns false when there is none. */
-  setQuestion(message: Uint8Array): boolean {
+  /** Takes the message that is sent. Returns false when it has no question. */
+  setMessage(message: Uint8Array): boolean {
     if (message.length < HEADER_LENGTH || ((message[4]! << 8) | message[5]!) !== 1) return false;
     const end = skipName(message, 0, HEADER_LENGTH, message.length);
     if (end === -1 || end + 4 > message.length || end + 4 - HEADER_LENGTH > MAX_QUESTION) return false;
     this.questionLength = end + 4 - HEADER_LENGTH;
-    for (let i = 0; i < this.questionLength; i++) this.question[i] = message[HEADER_LENGTH + i]!;
+    this.message = message;
     return true;
+  }
+
+  /** Lets go of all that the query had, so that it can be used for another one. */
+  forget(): void {
+    this.waiter = NOBODY;
+    this.message = NO_BYTES;
+    this.plain = NO_BYTES;
+    this.mixing = undefined;
+    this.onExpire = ignore;
   }
 
   /**
@@ -49,10 +59,10 @@ export class PendingQuery extends WheelEntry {
       return (reply[3]! & 15) !== 0;
     }
     if (reply[4] !== 0 || reply[5] !== 1 || length < HEADER_LENGTH + this.questionLength) return false;
-    const { question } = this;
-    const fixed = this.questionLength - 4;
-    for (let i = 0; i < fixed; i++) if (LOWER[question[i]!] !== LOWER[reply[HEADER_LENGTH + i]!]) return false;
-    for (let i = fixed; i < fixed + 4; i++) if (question[i] !== reply[HEADER_LENGTH + i]) return false;
+    const { message } = this;
+    const end = HEADER_LENGTH + this.questionLength;
+    for (let i = HEADER_LENGTH; i < end - 4; i++) if (LOWER[message[i]!] !== LOWER[reply[i]!]) return false;
+    for (let i = end - 4; i < end; i++) if (message[i] !== reply[i]) return false;
     return true;
   }
 
@@ -62,15 +72,16 @@ export class PendingQuery extends WheelEntry {
    */
   unmix(reply: Uint8Array, length: number): boolean {
     if (length === HEADER_LENGTH) return true;
-    const { question, plain, questionLength } = this;
-    for (let i = 0; i < questionLength; i++) if (question[i] !== reply[HEADER_LENGTH + i]) return false;
-    for (let at = HEADER_LENGTH; at < HEADER_LENGTH + questionLength; at++) reply[at] = plain[at]!;
+    const { message, plain } = this;
+    const end = HEADER_LENGTH + this.questionLength;
+    for (let i = HEADER_LENGTH; i < end; i++) if (message[i] !== reply[i]) return false;
+    for (let i = HEADER_LENGTH; i < end; i++) reply[i] = plain[i]!;
     return true;
   }
 }
 
 function ignore(): void {
-  // Until the query is sent there is nobody to tell.
+  // While the query is not out there is nobody to tell.
 }
 
 /** Rejected at once: a caller's mistake, never a network's. */

@@ -34,10 +34,9 @@ export class StreamUpstream implements ConnectionUser {
   exchange(message: Uint8Array, timeoutMs: number): Promise<UpstreamReply> {
     return new Promise((resolve, reject) => {
       const query = new StreamQuery();
-      if (!query.setQuestion(message) || message.length > 65535) return reject(noQuestionError());
+      if (!query.setMessage(message) || message.length > 65535) return reject(noQuestionError());
       query.message = message.slice();
-      query.resolve = resolve;
-      query.reject = reject;
+      query.waiter = { replied: resolve, failed: reject };
       query.onExpire = this.#onExpire;
       const connection = this.#pick();
       if (!connection) {
@@ -81,7 +80,7 @@ export class StreamUpstream implements ConnectionUser {
   reply(_connection: UpstreamConnection, query: StreamQuery, bytes: Uint8Array): void {
     this.#wheel.cancel(query);
     this.#counters.received++;
-    query.resolve({ bytes, length: bytes.length, reused: query.reused });
+    query.waiter.replied({ bytes, length: bytes.length, reused: query.reused });
   }
 
   mismatch(): void {
@@ -115,7 +114,7 @@ export class StreamUpstream implements ConnectionUser {
         continue;
       }
       this.#wheel.cancel(query);
-      query.reject(this.#explain(connection, code, detail));
+      query.waiter.failed(this.#explain(connection, code, detail));
     }
   }
 
@@ -141,7 +140,7 @@ export class StreamUpstream implements ConnectionUser {
     connection?.forget(query);
     const isReady = connection?.isReady === true;
     const path = isReady ? `read tcp ${connection.formatLocal()}->${this.#remote}` : `dial tcp ${this.#remote}`;
-    query.reject(new UpstreamError('timeout', `${path}: i/o timeout`));
+    query.waiter.failed(new UpstreamError('timeout', `${path}: i/o timeout`));
     // A connection that lets one query wait is not trusted with the next; one that is not up yet has had its time.
     if (connection?.size === 0) connection.close();
   };

@@ -4,7 +4,7 @@
 // has to repeat the question (RFC 5452). A wrong datagram is counted and ignored; it never ends the wait (CVE-2023-28452). A port
 // that gets more of them than can be accidents is given up: what waits there is asked from another one, and what the forger sends
 // to the old one costs this process nothing.
-import type { CaseMixing, UpstreamReply, UpstreamTarget } from '../chain/plugin.ts';
+import type { CaseMixing, ReplyWaiter, UpstreamTarget } from '../chain/plugin.ts';
 import { mixLetterCase } from './letter-case.ts';
 import { randomUint16, randomUint32 } from './random.ts';
 import { formatAddressPort } from './socket-address.ts';
@@ -23,7 +23,7 @@ const MAX_ID_TRIES = 16;
 /** Wrong datagrams that a port bears: so many, and for each query what a slow upstream may send late or twice. */
 const MAX_WRONG = 128;
 const MAX_WRONG_PER_USE = 4;
-const MAX_SPARE = 1024;
+const MAX_SPARE = 4096;
 const MIN_EXPIRE_MS = 100;
 
 /** Totals of one upstream, UDP and TCP together. */
@@ -64,30 +64,28 @@ export class UdpUpstream {
   }
 
   /** @param mixing has the name go out in letters of random case */
-  exchange(message: Uint8Array, timeoutMs: number, mixing?: CaseMixing): Promise<UpstreamReply> {
-    return new Promise((resolve, reject) => {
-      if (this.#inFlight >= MAX_IN_FLIGHT) {
-        this.#counters.overloads++;
-        return reject(new UpstreamError('overload', `udp ${this.#remote}: too many queries in flight`));
-      }
-      const pending = this.#spare.pop() ?? new PendingQuery();
-      if (!pending.setQuestion(message)) return reject(noQuestionError());
-      const source = this.#pickSource();
-      if (source instanceof Error) return reject(source);
-      pending.resolve = resolve;
-      pending.reject = reject;
-      pending.mixing = mixing;
-      if (mixing !== undefined) {
-        pending.plain = message;
-        message = mixLetterCase(message);
-        pending.setQuestion(message);
-      }
-      pending.message = message;
-      this.#inFlight++;
-      this.#wheel.schedule(pending, timeoutMs);
-      this.#send(source, pending);
-      return undefined;
-    });
+  ask(message: Uint8Array, timeoutMs: number, waiter: ReplyWaiter, mixing?: CaseMixing): void {
+    if (this.#inFlight >= MAX_IN_FLIGHT) {
+      this.#counters.overloads++;
+      const error = new UpstreamError('overload', `udp ${this.#remote}: too many queries in flight`);
+      return failLater(waiter, error);
+    }
+    const pending = this.#spare.pop() ?? new PendingQuery();
+    const source = pending.setMessage(message) ? this.#pickSource() : noQuestionError();
+    if (source instanceof Error) {
+      this.#recycle(pending);
+      return failLater(waiter, source);
+    }
+    pending.waiter = waiter;
+    pending.mixing = mixing;
+    if (mixing !== undefined) {
+      pending.plain = message;
+      pending.message = mixLetterCase(message);
+    }
+    this.#inFlight++;
+    this.#wheel.schedule(pending, timeoutMs);
+    this.#send(source, pending);
+    return undefined;
   }
 
   /**
@@ -95,13 +93,13 @@ export class UdpUpstream {
    * the query goes out once more as it was given, under another ID.
    */
   #resendPlain(source: Source, pending: PendingQuery, mixing: CaseMixing): void {
-    const { plain, resolve, reject } = pending;
+    const { plain, waiter } = pending;
     const leftMs = this.#wheel.remainingMs(pending);
     this.#counters.mismatches++;
     mixing.noteOtherCase();
     this.#release(source, pending);
     this.#recycle(pending);
-    this.exchange(plain, leftMs).then(resolve, reject);
+    this.ask(plain, leftMs, waiter);
   }
 
   #send(source: Source, pending: PendingQuery): void {
@@ -121,7 +119,7 @@ export class UdpUpstream {
       }
       this.#inFlight--;
       this.#wheel.cancel(pending);
-      pending.reject(other);
+      failLater(pending.waiter, other);
       this.#recycle(pending);
     }
   }
@@ -169,24 +167,27 @@ export class UdpUpstream {
     }
     const { mixing } = pending;
     if (mixing !== undefined && !pending.unmix(bytes, length)) return this.#resendPlain(source, pending, mixing);
+    const { waiter } = pending;
     this.#release(source, pending);
-    pending.resolve({ bytes, length, reused: source.uses > 1 });
     this.#recycle(pending);
+    return waiter.replied({ bytes, length, reused: source.uses > 1 });
   }
 
   fail(source: Source, pending: PendingQuery, code: string): void {
     const text = `read udp ${source.port.formatLocal()}->${this.#remote}: read: ${formatGoErrno(code)}`;
     this.#release(source, pending);
-    pending.reject(new UpstreamError(errorKindOf(code), text));
+    // It may be that a queue of messages is being sent just now: who waits must not add to it.
+    failLater(pending.waiter, new UpstreamError(errorKindOf(code), text));
     this.#recycle(pending);
   }
 
   timeOut(source: Source, pending: PendingQuery): void {
     const text = `read udp ${source.port.formatLocal()}->${this.#remote}: i/o timeout`;
     this.#counters.timeouts++;
+    const { waiter } = pending;
     this.#release(source, pending);
-    pending.reject(new UpstreamError('timeout', text));
     this.#recycle(pending);
+    waiter.failed(new UpstreamError('timeout', text));
   }
 
   #release(source: Source, pending: PendingQuery): void {
@@ -196,6 +197,7 @@ export class UdpUpstream {
   }
 
   #recycle(pending: PendingQuery): void {
+    pending.forget();
     if (this.#spare.length < MAX_SPARE) this.#spare.push(pending);
   }
 
@@ -219,6 +221,10 @@ export class UdpUpstream {
       source.fail('ERR_CLOSED', -1);
     }
   }
+}
+
+function failLater(waiter: ReplyWaiter, error: Error): void {
+  queueMicrotask(() => waiter.failed(error));
 }
 
 /** One source port and the queries that are out on it. */

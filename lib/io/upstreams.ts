@@ -1,6 +1,6 @@
 // All upstream nameservers of a worker's plan: who names one alike shares its sockets. Worker.
 import type { Clock } from '../base/clock.ts';
-import type { CaseMixing, Upstream, UpstreamReply, Upstreams, UpstreamTarget } from '../chain/plugin.ts';
+import type { CaseMixing, ReplyWaiter, Upstream, Upstreams, UpstreamTarget } from '../chain/plugin.ts';
 import { formatAddressPort } from './socket-address.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { chosenLibc } from './udp.ts';
@@ -100,7 +100,11 @@ class SharedUpstream {
     this.#users++;
     let open = true;
     return {
-      exchange: (message, transport, timeoutMs, mixing) => this.#exchange(message, transport, timeoutMs, mixing),
+      exchange: (message, transport, timeoutMs, mixing) =>
+        new Promise((resolve, reject) => {
+          this.#ask(message, transport, timeoutMs, { replied: resolve, failed: reject }, mixing);
+        }),
+      ask: (message, transport, timeoutMs, waiter, mixing) => this.#ask(message, transport, timeoutMs, waiter, mixing),
       close: () => {
         if (open && --this.#users === 0) this.close();
         open = false;
@@ -108,16 +112,20 @@ class SharedUpstream {
     };
   }
 
-  #exchange(
+  #ask(
     message: Uint8Array,
     transport: 'udp' | 'tcp',
     timeoutMs: number,
+    waiter: ReplyWaiter,
     mixing: CaseMixing | undefined,
-  ): Promise<UpstreamReply> {
+  ): void {
     const { udp, stream, https } = this.#ways;
-    if (https) return https.exchange(message, timeoutMs);
-    const isStream = transport === 'tcp' || this.#isTls;
-    return isStream ? stream.exchange(message, timeoutMs) : udp.exchange(message, timeoutMs, mixing);
+    if (https === undefined && transport === 'udp' && !this.#isTls) return udp.ask(message, timeoutMs, waiter, mixing);
+    (https ?? stream).exchange(message, timeoutMs).then(
+      (reply) => waiter.replied(reply),
+      (error: Error) => waiter.failed(error),
+    );
+    return undefined;
   }
 
   close(): void {

@@ -57,7 +57,6 @@ export class Flight {
   hasLanded = false;
   error = '';
   resolve!: Settle;
-  reject!: (error: unknown) => void;
 
   constructor(query: Query, answer: Answer, client: Client, transport: 'udp' | 'tcp', deadlineMs: number) {
     this.query = query;
@@ -68,6 +67,18 @@ export class Flight {
     this.message = buildMessage(query);
     this.key = makeKey(query, this.message, transport);
   }
+}
+
+let taken!: Settle;
+const take = (resolve: Settle): void => {
+  taken = resolve;
+};
+
+/** What the flight's own query waits for; without the closures that a promise otherwise comes with, as thousands may wait. */
+export function awaitLanding(flight: Flight): Promise<Outcome> {
+  const promise = new Promise<Outcome>(take);
+  flight.resolve = taken;
+  return promise;
 }
 
 /** Adds a query that gets the flight's answer, too. */

@@ -13,7 +13,8 @@ import { TIME_BUCKETS, observe } from '../../metrics/registry.ts';
 import { parseNameLower } from '../../wire/name.ts';
 import { EDE, RCODE } from '../../wire/types.ts';
 import { Admission, type Client, REFUSAL } from './admission.ts';
-import { Flight, board } from './flight.ts';
+import { Attempt, type AttemptUser } from './attempt.ts';
+import { Flight, awaitLanding, board } from './flight.ts';
 import { FlightWatch } from './flight-watch.ts';
 import { ForwardLoopGuard } from './loop-guard.ts';
 import { type ForwardCells, PROTO, rcodeIndex } from './metrics.ts';
@@ -35,7 +36,7 @@ const REFRESH_RESEND_MS = 700;
 /** How long a failure is held back for a better reply that is under way. */
 const FALLBACK_WAIT_MS = 1000;
 
-export class Forwarder {
+export class Forwarder implements AttemptUser {
   readonly handler: Handler;
   readonly #options: ForwardZoneOptions;
   readonly #cells: ForwardCells;
@@ -110,11 +111,13 @@ export class Forwarder {
       return new Promise((resolve) => board(first, { query, answer, client, resolve }));
     }
     this.#flights.set(flight.key, flight);
-    return new Promise((resolve, reject) => {
-      flight.resolve = resolve;
-      flight.reject = reject;
-      this.#guard(flight, () => this.#start(flight, nowMs));
-    });
+    const landing = awaitLanding(flight);
+    try {
+      this.#start(flight, nowMs);
+    } catch (bug) {
+      this.#crash(flight, bug);
+    }
+    return landing;
   }
 
   #admit(query: Query, nowMs: number): Client | number {
@@ -191,26 +194,44 @@ export class Forwarder {
     if (this.#nameservers.count > 1) flight.asked = [...flight.asked, nameserver];
     this.#env.cells[nameserver.options.cells.oldRequests]!++;
     nameserver.noteSent(startMs);
-    nameserver.upstream.exchange(flight.message, transport, timeoutMs, nameserver.mixing).then(
-      // The reply's bytes are gone after this turn: all that is needed of them is copied.
-      (reply) => this.#guard(flight, () => this.#hear(flight, nameserver, transport, startMs, reply)),
-      (error: unknown) => this.#guard(flight, () => this.#miss(flight, nameserver, transport, startMs, error)),
-    );
+    const attempt = new Attempt(flight, nameserver, transport, startMs, this);
+    nameserver.upstream.ask(flight.message, transport, timeoutMs, attempt, nameserver.mixing);
   }
 
-  /** A bug must not leave the client waiting. */
+  heard(attempt: Attempt, reply: UpstreamReply): void {
+    try {
+      this.#hear(attempt, reply);
+    } catch (bug) {
+      this.#crash(attempt.flight, bug);
+    }
+  }
+
+  missed(attempt: Attempt, error: Error): void {
+    try {
+      this.#miss(attempt, error);
+    } catch (bug) {
+      this.#crash(attempt.flight, bug);
+    }
+  }
+
   #guard(flight: Flight, run: () => void): void {
     try {
       run();
     } catch (bug) {
-      if (flight.hasLanded) {
-        this.#env.log.error(`fault after an answer: ${bug instanceof Error ? bug.message : String(bug)}`);
-        return;
-      }
-      this.#fail(flight);
-      flight.resolve = () => flight.reject(bug);
-      this.#land(flight, Outcome.FAILED, false);
+      this.#crash(flight, bug);
     }
+  }
+
+  /** A bug must not leave the client waiting. */
+  #crash(flight: Flight, bug: unknown): void {
+    if (flight.hasLanded) {
+      this.#env.log.error(`fault after an answer: ${bug instanceof Error ? bug.message : String(bug)}`);
+      return;
+    }
+    this.#fail(flight);
+    const { resolve } = flight;
+    flight.resolve = () => resolve(Promise.reject(bug));
+    this.#land(flight, Outcome.FAILED, false);
   }
 
   /** The next upstream, or the same again when all have been asked. Nobody is waiting, so it is not urgent. */
@@ -263,7 +284,7 @@ export class Forwarder {
     return failover.includes(rcode) || (failoverByDefault && (rcode === RCODE.SERVFAIL || rcode === RCODE.REFUSED));
   }
 
-  #hear(flight: Flight, nameserver: Nameserver, transport: 'udp' | 'tcp', startMs: number, reply: UpstreamReply): void {
+  #hear({ flight, nameserver, transport, startMs }: Attempt, reply: UpstreamReply): void {
     const tookMs = this.#env.clock.monotonicMs() - startMs;
     nameserver.noteReply(tookMs);
     this.#countSocket(nameserver, transport, reply.reused);
@@ -327,7 +348,7 @@ export class Forwarder {
     this.#continue(flight);
   }
 
-  #miss(flight: Flight, nameserver: Nameserver, transport: 'udp' | 'tcp', startMs: number, error: unknown): void {
+  #miss({ flight, nameserver, transport, startMs }: Attempt, error: Error): void {
     const { message = String(error), kind } = error as { message?: string; kind?: string };
     this.#countSocket(nameserver, transport, false);
     nameserver.noteError(startMs, kind === 'timeout' || (kind === undefined && message.endsWith('i/o timeout')));

@@ -19,6 +19,7 @@ import { createStoreMemory } from '../../../lib/store/layout.ts';
 import { StoreReader } from '../../../lib/store/reader.ts';
 import { StoreWriter } from '../../../lib/store/writer.ts';
 import { parseTestCorefile } from '../config/parse-test-corefile.ts';
+import { makeUpstream } from './fake-chain.ts';
 
 export type RigOptions = {
   readonly zones?: readonly string[];
@@ -144,7 +145,7 @@ export class BlockRig {
     return {
       clock: this.clock,
       store: this.store,
-      upstreams: { open: () => ({ exchange: () => Promise.reject(new Error('no upstream in this rig')), close() {} }) },
+      upstreams: { open: () => makeUpstream(() => Promise.reject(new Error('no upstream in this rig'))) },
       cells: this.cells,
       random: () => mix((seed = (seed + 0x6d2b79f5) | 0)),
       resolve: (query, name, type, into) => {

@@ -113,16 +113,15 @@ export function makeEnv(
   const exchanges: Exchange[] = [];
   const closers: (() => void)[] = [];
   let seed = 1;
-  const open = ({ address, port }: UpstreamTarget): Upstream => ({
-    exchange: (message, transport, timeoutMs) =>
+  const open = ({ address, port }: UpstreamTarget): Upstream =>
+    makeUpstream((message, transport, timeoutMs) =>
       answerExchange(
         { address: `${address}:${port}`, message, transport, timeoutMs },
         options.respond,
         clock,
         exchanges,
       ),
-    close() {},
-  });
+    );
   return {
     next: options.next ?? refuse,
     clock,
@@ -139,6 +138,19 @@ export function makeEnv(
     worker: options.worker ?? 0,
     exchanges,
     close: () => closers.forEach((run) => run()),
+  };
+}
+
+/** An upstream whose every exchange is `exchange`. */
+export function makeUpstream(exchange: Upstream['exchange']): Upstream {
+  return {
+    exchange,
+    ask: (message, transport, timeoutMs, waiter, mixing) =>
+      void exchange(message, transport, timeoutMs, mixing).then(
+        (reply) => waiter.replied(reply),
+        (error: Error) => waiter.failed(error),
+      ),
+    close() {},
   };
 }
 

@@ -4,22 +4,29 @@ import type { CaseMixing, Upstream } from '../../../../lib/chain/plugin.ts';
 import { MetricRegistry } from '../../../../lib/metrics/registry.ts';
 import { createForwardHandler } from '../../../../lib/plugins/forward/handler.ts';
 import { type ForwardOptions, setupForward } from '../../../../lib/plugins/forward/setup.ts';
-import { ask, directivesOf, encodeReply, makeContext, makeEnv, makeQuery, readMetric } from '../fake-chain.ts';
+import {
+  ask,
+  directivesOf,
+  encodeReply,
+  makeContext,
+  makeEnv,
+  makeQuery,
+  makeUpstream,
+  readMetric,
+} from '../fake-chain.ts';
 
 async function run(option: string): Promise<{ mixings: (CaseMixing | undefined)[]; mismatches: number }> {
   const metrics = new MetricRegistry();
   const body = `forward . 192.0.2.1 {\n${option}\n}`;
   const options = setupForward(directivesOf('forward', body), makeContext(['.'], metrics)) as ForwardOptions;
   const mixings: (CaseMixing | undefined)[] = [];
-  const open = (): Upstream => ({
-    exchange: (message, _transport, _timeoutMs, mixing) => {
+  const open = (): Upstream =>
+    makeUpstream((message, _transport, _timeoutMs, mixing) => {
       mixings.push(mixing);
       mixing?.noteOtherCase();
       const bytes = encodeReply(message, {});
       return Promise.resolve({ bytes, length: bytes.length, reused: false });
-    },
-    close() {},
-  });
+    });
   const env = { ...makeEnv(), upstreams: { open } };
   const handler = createForwardHandler(options, env);
   await ask(handler, makeQuery('x.test', env.clock));

@@ -8,6 +8,7 @@ import { createTransferHandler } from '../../../../lib/plugins/transfer/handler.
 import type { TransferRule } from '../../../../lib/plugins/transfer/setup.ts';
 import { decodeMessage } from '../../wire-text.ts';
 import { makeQuery, namespace, service, slice, TestCluster } from '../kubernetes/cluster-harness.ts';
+import { makeUpstream } from '../fake-chain.ts';
 
 const HTTP = { name: 'http', port: 80, protocol: 'TCP' };
 const RULE: TransferRule = { zones: ['cluster.local.'], anyone: true, secondaries: [], source: '' };
@@ -194,15 +195,13 @@ test('transfer: listed servers hear of a change, at most every five seconds, thr
   const cluster = shop();
   const sent: { to: string; message: Buffer }[] = [];
   let rcode = 0;
-  const open = ({ address, port, sourceAddress }: UpstreamTarget): Upstream => ({
-    async exchange(message) {
+  const open = ({ address, port, sourceAddress }: UpstreamTarget): Upstream =>
+    makeUpstream(async (message) => {
       sent.push({ to: `${address}:${port} from ${sourceAddress ?? ''}`, message: Buffer.from(message) });
       const bytes = Uint8Array.from(message);
       bytes[3] = rcode;
       return { bytes, length: bytes.length, reused: false };
-    },
-    close: () => undefined,
-  });
+    });
   const lines: string[] = [];
   const log = { ...cluster.env.log, debug: () => undefined, warning: (line: string) => void lines.push(line) };
   const rule = { ...RULE, secondaries: [{ address: '192.0.2.1', port: 5300 }], source: '127.0.0.9' };
