@@ -9,7 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const FOLDERS = ['kubernetes', 'network', 'plugins'].map((folder) => path.join(HERE, 'vectors', folder));
+const FOLDERS = ['kubernetes', 'network', 'plugins', 'own'].map((folder) => path.join(HERE, 'vectors', folder));
 const PROGRAM = path.join(HERE, '..', '..', 'bin', 'clusterdns');
 const known = JSON.parse(fs.readFileSync(path.join(HERE, 'known-differences.json'), 'utf8'));
 const workDir = fs.mkdtempSync(path.join(os.tmpdir(), 'clusterdns-conformance-'));

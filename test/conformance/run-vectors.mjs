@@ -4,7 +4,8 @@
 //   node run-vectors.mjs --cmd 'coredns -conf {corefile}' [options] [FILE|DIR ...]
 //
 //   FILE|DIR defaults to all of vectors/: kubernetes/ holds the kubernetes plugin and its family, network/ forward, cache,
-//   log, errors, metrics, health, reload, server blocks, transports, flags and signals, plugins/ the others.
+//   log, errors, metrics, health, reload, server blocks, transports, flags and signals, plugins/ the others, own/ options
+//   that CoreDNS does not have.
 //
 //   --cmd TEMPLATE   how to start the server under test; {corefile} {port} {dir} are replaced.
 //                    Split on blanks, quotes respected, no shell.
