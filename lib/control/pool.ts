@@ -2,9 +2,10 @@
 import type { CancelTimer, Clock } from '../base/clock.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { FromWorker, OpenSocket, ToWorker } from '../link/messages.ts';
+import { HEARTBEAT, type FromWorker, type OpenSocket, type ToWorker } from '../link/messages.ts';
 import type { Plan } from '../link/plan.ts';
 import type { ProfileKind } from './profiler.ts';
+import type { Schedule } from './thread-schedule.ts';
 
 /** One worker thread as the pool sees it; a fake one in tests. */
 export interface WorkerThread {
@@ -20,12 +21,14 @@ export interface WorkerThread {
 export type PoolOptions = {
   readonly workers: number;
   readonly spawn: (worker: number) => WorkerThread;
-  /** A worker raises its own cell a few times a second. */
+  /** Laid out as `HEARTBEAT` says. */
   readonly heartbeat: SharedArrayBuffer;
   readonly clock: Clock;
   readonly log: Logger;
   /** A worker is gone: what it alone measured is gone too. */
   readonly onLost: (worker: number) => void;
+  /** CPU time of a thread, by the system's number; undefined where it is not known. */
+  readonly readSchedule: (threadId: number) => Schedule | undefined;
   /** Takes these sockets away from a thread that cannot be ended. Resolves to how many, never rejects. */
   readonly seizeSockets: (sockets: readonly OpenSocket[]) => Promise<number>;
   /** A plugin wants the process to end. */
@@ -36,7 +39,13 @@ export type PoolOptions = {
 
 /** How often heartbeats are looked at, and how long one may stand still: with both, a replacement serves within a second. */
 const WATCH_MS = 100;
-const STALL_MS = 600;
+const STALL_MS = 500;
+/** From here on it is suspected, and the CPU time it gets is looked at. */
+const SUSPECT_MS = 200;
+/** CPU time without a beat that no living worker uses. */
+const SPINNING_MS = 200;
+/** A worker that others keep from the CPU is not stalled, for this long. */
+const STARVED_MS = 5000;
 /** After a longer pause between two looks this thread itself was held up. */
 const HELD_UP_MS = 300;
 /** A thread that was told to end and has not after this time is stuck in a native call. */
@@ -61,6 +70,8 @@ type Slot = {
   beat: number;
   beatMs: number;
   hasBeaten: boolean;
+  /** CPU time when its heartbeat began to be suspected. */
+  suspected: { readonly atMs: number; readonly schedule: Schedule | undefined } | undefined;
   /** Newest generation that the thread has prepared. */
   prepared: number;
   /** What the thread listens on, as it said last. */
@@ -101,6 +112,7 @@ export class WorkerPool {
       beat: 0,
       beatMs: 0,
       hasBeaten: false,
+      suspected: undefined,
       prepared: -1,
       sockets: [],
       waiting: new Set(),
@@ -203,9 +215,10 @@ export class WorkerPool {
     const thread = this.#options.spawn(slot.worker);
     slot.thread = thread;
     slot.startedMs = clock.monotonicMs();
-    slot.beat = Atomics.load(this.#beats, slot.worker);
+    slot.beat = this.#beatOf(slot);
     slot.beatMs = slot.startedMs;
     slot.hasBeaten = false;
+    slot.suspected = undefined;
     slot.prepared = -1;
     slot.sockets = [];
     thread.onMessage((message) => {
@@ -326,14 +339,35 @@ export class WorkerPool {
 
   #look(slot: Slot, nowMs: number, wasHeldUp: boolean): void {
     if (slot.thread === undefined) return;
-    const beat = Atomics.load(this.#beats, slot.worker);
+    const beat = this.#beatOf(slot);
     if (beat !== slot.beat) slot.hasBeaten = true;
     if (beat !== slot.beat || wasHeldUp) {
       slot.beat = beat;
       slot.beatMs = nowMs;
+      slot.suspected = undefined;
       return;
     }
+    const silentMs = nowMs - slot.beatMs;
+    if (silentMs < SUSPECT_MS) return;
+    slot.suspected ??= { atMs: nowMs, schedule: this.#scheduleOf(slot) };
     const allowedMs = slot.hasBeaten ? STALL_MS : START_MS;
-    if (nowMs - slot.beatMs >= allowedMs) this.#end(slot, `no sign of life for ${Math.round(nowMs - slot.beatMs)} ms`);
+    if (silentMs < allowedMs || (silentMs < STARVED_MS && this.#isStarved(slot, nowMs))) return;
+    this.#end(slot, `no sign of life for ${Math.round(silentMs)} ms`);
+  }
+
+  /** Whether the thread spent most of the time since it was suspected in waiting for a CPU, and little on one. */
+  #isStarved(slot: Slot, nowMs: number): boolean {
+    const now = this.#scheduleOf(slot);
+    const then = slot.suspected?.schedule;
+    if (now === undefined || then === undefined) return false;
+    return now.runMs - then.runMs < SPINNING_MS && now.waitMs - then.waitMs > (nowMs - slot.suspected!.atMs) / 2;
+  }
+
+  #beatOf({ worker }: Slot): number {
+    return Atomics.load(this.#beats, worker * HEARTBEAT.WORDS + HEARTBEAT.BEAT);
+  }
+
+  #scheduleOf({ worker }: Slot): Schedule | undefined {
+    return this.#options.readSchedule(Atomics.load(this.#beats, worker * HEARTBEAT.WORDS + HEARTBEAT.THREAD));
   }
 }

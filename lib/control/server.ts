@@ -5,6 +5,7 @@ import type { Logger } from '../base/log.ts';
 import type { Service } from '../chain/plugin.ts';
 import type { Corefile } from '../config/corefile.ts';
 import { formatDuration } from '../config/duration.ts';
+import { HEARTBEAT } from '../link/messages.ts';
 import { allRows, clearGauges, createCellMemory, rowOf } from '../metrics/cells.ts';
 import { formatExposition, type SampledFamily } from '../metrics/exposition.ts';
 import { sampleProcess } from '../metrics/process-metrics.ts';
@@ -20,6 +21,7 @@ import { describeListeners } from './plan-builder.ts';
 import { WorkerPool, type WorkerThread } from './pool.ts';
 import { createProfiler } from './profiler.ts';
 import { seizeSockets } from './stuck-sockets.ts';
+import { readSchedule } from './thread-schedule.ts';
 import { type LateSource, type SourceClaims, SourceTable, type StartSource } from './source-table.ts';
 import { COREDNS_VERSION, readPackageVersion, runtimeVersion } from './version.ts';
 
@@ -202,7 +204,7 @@ export class Server {
     const { clock, log, spawn, countWorkers, onFatal } = this.#env;
     const workers = countWorkers(sockets);
     const cells = createCellMemory(workers);
-    const heartbeat = new SharedArrayBuffer(workers * Int32Array.BYTES_PER_ELEMENT);
+    const heartbeat = new SharedArrayBuffer(workers * HEARTBEAT.WORDS * Int32Array.BYTES_PER_ELEMENT);
     const control = rowOf(cells, workers);
     const pool = new WorkerPool({
       workers,
@@ -216,6 +218,7 @@ export class Server {
       },
       onFatal,
       seizeSockets,
+      readSchedule,
       onNotified: (tree, zone) => this.#sources.notify(tree, zone),
     });
     this.#parts = { pool, cells, control };

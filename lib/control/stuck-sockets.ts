@@ -22,7 +22,8 @@ export async function seizeSockets(sockets: readonly OpenSocket[]): Promise<numb
 }
 
 function seize(libc: Libc, { fd, name }: OpenSocket): boolean {
-  const place = libc.socket(LINUX.AF_INET, LINUX.SOCK_DGRAM | LINUX.SOCK_CLOEXEC, 0);
+  // The thread may read from it once more before it ends, which must not block.
+  const place = libc.socket(LINUX.AF_INET, LINUX.SOCK_DGRAM | LINUX.SOCK_NONBLOCK | LINUX.SOCK_CLOEXEC, 0);
   if (place < 0) return false;
   const isSeized = nameOf(fd) === name && libc.dup3(place, fd, LINUX.O_CLOEXEC) === fd;
   libc.close(place);

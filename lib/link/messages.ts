@@ -3,13 +3,22 @@ import type { LogLevel } from '../base/log.ts';
 import type { StoreMemory } from '../store/layout.ts';
 import type { Plan } from './plan.ts';
 
+/** What a worker shows of itself in the heartbeat's memory: `WORDS` Int32 each. */
+export const HEARTBEAT = {
+  WORDS: 2,
+  /** Raised ten times a second while the worker's event loop turns. */
+  BEAT: 0,
+  /** The system's number of the thread; 0 where it has none. */
+  THREAD: 1,
+} as const;
+
 /** `workerData` of a worker thread. */
 export type WorkerStart = {
   readonly worker: number;
   readonly store: StoreMemory;
   /** Metric cells: one row of `ROW_CELLS` Float64 per worker; this worker's row is `worker`. */
   readonly cells: SharedArrayBuffer;
-  /** Heartbeat: Int32 per worker, raised by the worker ten times a second while its event loop turns. */
+  /** Two Int32 per worker, see `HEARTBEAT`. */
   readonly heartbeat: SharedArrayBuffer;
   /** Batched UDP is asked for ('mmsg'), refused ('dgram'), or chosen by what the machine can ('auto'). */
   readonly udp: 'auto' | 'mmsg' | 'dgram';

@@ -3,7 +3,8 @@ import test from 'ava';
 import { ManualClock } from '../../../lib/base/clock.ts';
 import { createLogger } from '../../../lib/base/log.ts';
 import { WorkerPool, type WorkerThread } from '../../../lib/control/pool.ts';
-import type { FromWorker, ToWorker } from '../../../lib/link/messages.ts';
+import { HEARTBEAT, type FromWorker, type ToWorker } from '../../../lib/link/messages.ts';
+import type { Schedule } from '../../../lib/control/thread-schedule.ts';
 import type { Plan } from '../../../lib/link/plan.ts';
 
 const plan = (generation: number): Plan => ({ generation, blocks: [], listeners: [], debug: false });
@@ -76,6 +77,8 @@ type Bench = {
   readonly notified: string[];
   /** Names of the sockets that were taken away from stuck threads. */
   readonly seized: string[];
+  /** CPU time by the system's number of a thread. */
+  readonly schedules: Map<number, Schedule>;
   readonly beats: Int32Array;
   /** Advances time while the given workers beat. */
   readonly live: (ms: number, alive: readonly number[]) => void;
@@ -83,13 +86,14 @@ type Bench = {
 
 function createBench(workers = 2): Bench {
   const clock = new JumpingClock();
-  const heartbeat = new SharedArrayBuffer(4 * workers);
+  const heartbeat = new SharedArrayBuffer(4 * HEARTBEAT.WORDS * workers);
   const spawned: FakeWorker[] = [];
   const lines: string[] = [];
   const lost: number[] = [];
   const fatal: string[] = [];
   const notified: string[] = [];
   const seized: string[] = [];
+  const schedules = new Map<number, Schedule>();
   const pool = new WorkerPool({
     workers,
     heartbeat,
@@ -101,6 +105,7 @@ function createBench(workers = 2): Bench {
       return worker;
     },
     onLost: (worker) => void lost.push(worker),
+    readSchedule: (thread) => schedules.get(thread),
     seizeSockets: (sockets) => Promise.resolve(seized.push(...sockets.map(({ name }) => name))),
     onFatal: (message) => void fatal.push(message),
     onNotified: (tree, zone) => void notified.push(`${tree} ${zone}`),
@@ -108,12 +113,12 @@ function createBench(workers = 2): Bench {
   const beats = new Int32Array(heartbeat);
   const live = (ms: number, alive: readonly number[]): void => {
     for (let left = ms; left > 0; left -= 50) {
-      for (const worker of alive) beats[worker]!++;
+      for (const worker of alive) beats[worker * HEARTBEAT.WORDS + HEARTBEAT.BEAT]!++;
       clock.advance(50);
     }
   };
   pool.start();
-  return { pool, spawned, clock, lines, lost, fatal, notified, seized, beats, live };
+  return { pool, spawned, clock, lines, lost, fatal, notified, seized, schedules, beats, live };
 }
 
 test('pool: a plan is prepared on all workers before any activates it', async (t) => {
@@ -163,19 +168,47 @@ test('pool: a dead worker is replaced at once and gets the plan in use', async (
   t.regex(lines.join(''), /\[ERROR\] worker 0 ended: exit code 1/);
 });
 
-test('pool: a worker that stands still for 800 ms is ended and replaced, one that did for 500 ms and a living one stay', async (t) => {
+test('pool: a worker that stands still for 700 ms is ended and replaced, one that did for 400 ms and a living one stay', async (t) => {
   const { pool, spawned, live } = createBench();
   await pool.prepare(plan(1));
   await pool.activate(plan(1));
   live(500, [0, 1]);
-  live(500, [0]);
+  live(400, [0]);
   t.is(spawned.length, 2);
   live(100, [0, 1]);
-  live(800, [0]);
+  live(700, [0]);
   t.true(spawned[1]!.terminated);
   t.false(spawned[0]!.terminated);
   t.is(spawned.length, 3);
 });
+
+// In a second the thread of a worker that shows no sign of life ...
+for (const [what, runMs, waitMs, isEnded] of [
+  ['spins', 1000, 0, true],
+  ['spins on a busy machine', 500, 500, true],
+  ['hangs in a call', 0, 0, true],
+  ['hangs in a call after a short wait', 10, 300, true],
+  ['waits for a CPU', 100, 900, false],
+] as const) {
+  test(`pool: a silent worker whose thread ${what} is ${isEnded ? 'ended' : 'left alone, for 5 s'}`, async (t) => {
+    const { pool, spawned, schedules, beats, live } = createBench();
+    await pool.prepare(plan(1));
+    await pool.activate(plan(1));
+    beats[HEARTBEAT.WORDS + HEARTBEAT.THREAD] = 4711;
+    live(500, [0, 1]);
+    for (let ms = 0; ms <= 1000; ms += 50) {
+      schedules.set(4711, { runMs: (runMs * ms) / 1000, waitMs: (waitMs * ms) / 1000 });
+      live(50, [0]);
+    }
+    t.is(spawned.length, isEnded ? 3 : 2);
+    for (let ms = 1000; ms <= 5000; ms += 50) {
+      schedules.set(4711, { runMs: 100, waitMs: (waitMs * ms) / 1000 });
+      live(50, [0]);
+    }
+    t.true(spawned[1]!.terminated);
+    t.false(spawned[0]!.terminated);
+  });
+}
 
 test('pool: a stalled thread that does not end is stuck: its sockets are taken away', async (t) => {
   const { pool, live, seized, lines } = createBench();
