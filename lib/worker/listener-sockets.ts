@@ -20,7 +20,7 @@ const MAX_SPARE = 4096;
 const RETIRE_MS = 5000;
 
 /** Feeds the packets of one socket to the loop. */
-class SocketHandler implements BatchHandler {
+export class SocketHandler implements BatchHandler {
   /** Swapped with the plan. */
   state: ListenerState;
   readonly #loop: PacketLoop;

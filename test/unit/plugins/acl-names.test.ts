@@ -61,7 +61,7 @@ const WAYS: readonly (readonly [way: string, lines: string, aliases: readonly st
   ['an alias', '', ['x.open.test. x.secret.test.'], 'x.open.test'],
   ['a chain of aliases', '', ['x.open.test. y.test.', 'y.test. x.secret.test.'], 'x.open.test'],
   ['a chain through it', '', ['x.open.test. x.secret.test.', 'x.secret.test. y.test.'], 'x.open.test'],
-  ['search expansion', `autopath ${searchFile}`, [], 'x.first.test'],
+  ['search expansion (#8290)', `autopath ${searchFile}`, [], 'x.first.test'],
   [
     'search expansion to an alias',
     `autopath ${searchFile}\nrewrite name suffix .old.test .first.test`,
@@ -72,7 +72,7 @@ const WAYS: readonly (readonly [way: string, lines: string, aliases: readonly st
 for (const [way, lines, aliases, name] of WAYS) {
   for (const isCached of [false, true]) {
     for (const waits of [false, true]) {
-      const title = `CVE-2026-26017: acl, ${way}${isCached ? ', cached' : ''}${waits ? ', waiting' : ''}`;
+      const title = `CVE-2026-26017: acl, ${way}${isCached ? ', cached (#8289)' : ''}${waits ? ', waiting' : ''}`;
       test(`${title}: a client that may not ask for the final or the asked name gets nothing`, async (t) => {
         const rig = rigOf(`${GUARD}\n${lines}\n${isCached ? 'cache 30' : ''}`, aliases, waits);
         const allowed = { from: '10.1.1.1', udpSize: 1232 };

@@ -293,6 +293,25 @@ test('etcd: a service deleted and put again between two turns was never missing'
   t.deepEqual([...new Set(tree.takeChanges().map(({ kind }) => kind))], ['put']);
 });
 
+test('CVE-2025-58063: etcd: the id of a lease is no TTL, and a TTL that is none is refused', async (t) => {
+  const rig = new Rig();
+  for (const [i, id] of ['1', '2147483648', '7587890158493721345', '9223372036854775807'].entries()) {
+    rig.put(`/skydns/local/skydns/n${i}`, { host: '10.0.0.1' }, id);
+  }
+  rig.publish();
+  for (let i = 0; i < 4; i++) {
+    t.deepEqual((await rig.ask(`n${i}.skydns.local`, 'A')).answers, [`n${i}.skydns.local 300 A 10.0.0.1`]);
+  }
+  for (const ttl of [-1, 2 ** 31, 2 ** 32, 2 ** 63, 1.5, '60']) {
+    t.throws(() => rig.put('/skydns/local/skydns/x', { host: '10.0.0.1', ttl }), { message: /^ttl is no number/ });
+  }
+  rig.put('/skydns/local/skydns/zero', { host: '10.0.0.1', ttl: 0 });
+  rig.put('/skydns/local/skydns/most', { host: '10.0.0.1', ttl: 2 ** 31 - 1 });
+  rig.publish();
+  t.deepEqual((await rig.ask('zero.skydns.local', 'A')).answers, ['zero.skydns.local 300 A 10.0.0.1']);
+  t.deepEqual((await rig.ask('most.skydns.local', 'A')).answers, ['most.skydns.local 2147483647 A 10.0.0.1']);
+});
+
 test('etcd: a lease shortens the TTL', async (t) => {
   const rig = new Rig();
   rig.put('/skydns/local/skydns/a', { host: '10.0.0.1' }, '7');

@@ -108,6 +108,7 @@ const TTLS = [
   // cache line                                             upstream TTLs   client sees
   ['cache', [0, 600], 5],
   ['cache', [90_000], 3600],
+  ['cache', [2 ** 31, 2 ** 32 - 1], 3600],
   ['cache', [600, 40], 40],
   ['cache 30', [300], 30],
   ['cache 30', [10], 10],
@@ -223,7 +224,7 @@ const OWN_ENTRIES: readonly (readonly [string, Asked, boolean])[] = [
   ['TCP', { tcp: true }, false],
 ];
 for (const [what, asked, own] of OWN_ENTRIES) {
-  test(`${what} ${own ? 'has its own entry (CVE-2024-0874)' : 'shares the entry'}`, async (t) => {
+  test(`${what} ${own ? 'has its own entry (CVE-2024-0874, #8261)' : 'shares the entry'}`, async (t) => {
     const rig = makeRig('cache', () => ({ authorities: [SOA] }));
     await rig.query('x.test');
     await rig.query('x.test', asked);

@@ -31,7 +31,7 @@ const CASES: readonly (readonly [string, readonly dnsPacket.Answer[], readonly s
   ['an alias loop', [cname('x.test', 'y.test'), cname('y.test', 'x.test')], ['x.test', 'y.test']],
 ];
 for (const [what, answers, names] of CASES) {
-  test(`answer section with ${what}: only the chain of the question passes`, async (t) => {
+  test(`DNS-01-003: answer section with ${what}: only the chain of the question passes`, async (t) => {
     const rig = makeForwardRig('forward . 192.0.2.1', { 1: { reply: { answers } } });
     const { packet } = await rig.query('x.test');
     t.deepEqual(

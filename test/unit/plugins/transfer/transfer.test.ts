@@ -117,13 +117,14 @@ for (const [what, asked] of REFUSED) {
   });
 }
 
-test('transfer: only clients that are listed, by the rule with the longest zone', async (t) => {
-  const wide = { ...RULE, zones: ['.'] };
+test('CVE-2026-33489: transfer: only clients that are listed, by the rule with the longest zone in labels', async (t) => {
   const narrow = { ...RULE, anyone: false, secondaries: [{ address: '192.0.2.1', port: 53 }] };
-  for (const rules of [
+  // As texts these come before and after the narrow one, and are shorter and no shorter than it.
+  const wides = ['.', 'local.'].map((zone) => ({ ...RULE, zones: [zone] }));
+  for (const rules of wides.flatMap((wide) => [
     [wide, narrow],
     [narrow, wide],
-  ]) {
+  ])) {
     const handler = handlerOf(shop(), rules);
     t.is((await transfer(handler, { from: '192.0.2.2' })).rcode, 'REFUSED');
     t.is((await transfer(handler, { from: '192.0.2.1' })).rcode, 'NOERROR');
