@@ -10,6 +10,7 @@ import type { Service } from '../chain/plugin.ts';
 import { EXPOSITION_CONTENT_TYPE } from '../metrics/exposition.ts';
 import { isProfilePath, ProfilePages } from './profile-pages.ts';
 import type { Profiler } from './profiler.ts';
+import { createWebServer } from './secure-endpoint.ts';
 
 /** Services that are HTTP endpoints, by path. */
 const PATHS = { health: '/health', ready: '/ready', metrics: '/metrics', pprof: '/debug/pprof/' } as const;
@@ -67,10 +68,10 @@ export class HttpServices {
     const wanted = groupByAddress(services);
     const opened = new Map<string, Listening>();
     try {
-      for (const [address, endpoints] of wanted) {
-        if (this.#open.has(address)) continue;
-        const listening = await this.#tryListen(address, endpoints);
-        if (listening !== undefined) opened.set(address, listening);
+      for (const [key, { address, webConfig, endpoints }] of wanted) {
+        if (this.#open.has(key)) continue;
+        const listening = await this.#tryListen(address, webConfig, endpoints);
+        if (listening !== undefined) opened.set(key, listening);
       }
     } catch (error) {
       closeAll(opened.values());
@@ -80,8 +81,8 @@ export class HttpServices {
       take: () => {
         for (const [address, listening] of opened) this.#open.set(address, listening);
         for (const [address, listening] of this.#open) {
-          const endpoints = wanted.get(address);
-          if (endpoints !== undefined) listening.endpoints = endpoints;
+          const group = wanted.get(address);
+          if (group !== undefined) listening.endpoints = group.endpoints;
           else this.#close(address, listening);
         }
       },
@@ -103,9 +104,13 @@ export class HttpServices {
     closeAll([listening]);
   }
 
-  async #tryListen(address: string, endpoints: ReadonlySet<Endpoint>): Promise<Listening | undefined> {
+  async #tryListen(
+    address: string,
+    webConfig: string | undefined,
+    endpoints: ReadonlySet<Endpoint>,
+  ): Promise<Listening | undefined> {
     try {
-      return await this.#listen(address, endpoints);
+      return await this.#listen(address, webConfig, endpoints);
     } catch (error) {
       const reason = `listen tcp ${address}: ${(error as Error).message}`;
       if (endpoints.has('health')) throw new ConfigError('LISTEN', reason);
@@ -117,13 +122,12 @@ export class HttpServices {
     }
   }
 
-  async #listen(address: string, endpoints: ReadonlySet<Endpoint>): Promise<Listening> {
+  async #listen(address: string, webConfig: string | undefined, endpoints: ReadonlySet<Endpoint>): Promise<Listening> {
     const { host = '', port = '' } = splitHostPort(address) ?? {};
-    const listening: Listening = {
-      endpoints,
-      server: http.createServer((request, response) => this.#answer(listening, request, response)),
-    };
-    const { server } = listening;
+    const answer: http.RequestListener = (request, response) => this.#answer(listening, request, response);
+    const log = this.#sources.log.forPlugin('prometheus');
+    const server = webConfig === undefined ? http.createServer(answer) : await createWebServer(webConfig, answer, log);
+    const listening: Listening = { server, endpoints };
     server.requestTimeout = HTTP_TIMEOUT_MS;
     server.headersTimeout = HTTP_TIMEOUT_MS;
     server.keepAliveTimeout = HTTP_TIMEOUT_MS;
@@ -198,12 +202,19 @@ function acceptsGzip(request: http.IncomingMessage): boolean {
   return codings.some((coding) => /^\s*gzip\s*(?:;|$)/i.test(coding) && !/;\s*q=0(?:\.0*)?\s*$/i.test(coding));
 }
 
-function groupByAddress(services: readonly Service[]): Map<string, Set<Endpoint>> {
-  const groups = new Map<string, Set<Endpoint>>();
+type Group = { readonly address: string; readonly webConfig: string | undefined; readonly endpoints: Set<Endpoint> };
+
+/** What shares a listener, by the address; one over TLS has a listener of its own, by address and web configuration. */
+function groupByAddress(services: readonly Service[]): Map<string, Group> {
+  const groups = new Map<string, Group>();
   for (const service of services) {
     if (!('address' in service) || service.kind === 'loop') continue;
-    const endpoints = groups.get(service.address) ?? new Set();
-    groups.set(service.address, endpoints.add(service.kind));
+    const { address, kind } = service;
+    const webConfig = service.kind === 'metrics' ? service.webConfig : undefined;
+    const key = webConfig === undefined ? address : `${address} ${webConfig}`;
+    const group = groups.get(key) ?? { address, webConfig, endpoints: new Set() };
+    group.endpoints.add(kind);
+    groups.set(key, group);
   }
   return groups;
 }
