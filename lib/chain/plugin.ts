@@ -25,6 +25,14 @@ export type Service =
   | { readonly kind: 'metrics'; readonly address: string; readonly webConfig?: string }
   | { readonly kind: 'pprof'; readonly address: string }
   | { readonly kind: 'reload'; readonly intervalMs: number; readonly jitterMs: number }
+  /** The plugin is ready while its count of queries, in a metric cell, is at least `from` and below `below`. */
+  | {
+      readonly kind: 'readiness';
+      readonly plugin: string;
+      readonly cell: number;
+      readonly from: number;
+      readonly below: number;
+    }
   /** `watch` is the forward plugin's: files and host names that say who the upstreams are. */
   | { readonly kind: 'upstreams'; readonly watch: unknown }
   /** `address` is where this server listens, host empty when on all addresses; `probe` ends the name to ask for. */

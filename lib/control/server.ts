@@ -19,6 +19,7 @@ import { startHealthProbe } from './health-probe.ts';
 import { HttpServices } from './http-services.ts';
 import { describeListeners } from './plan-builder.ts';
 import { WorkerPool, type WorkerThread } from './pool.ts';
+import { QueryReadiness } from './query-readiness.ts';
 import { createProfiler } from './profiler.ts';
 import { seizeSockets } from './stuck-sockets.ts';
 import { readSchedule } from './thread-schedule.ts';
@@ -58,6 +59,7 @@ export class Server {
   readonly #replacedWorkers: number;
   #parts: Parts | undefined;
   #configuration: Configuration | undefined;
+  #readiness: QueryReadiness | undefined;
   #generation = 0;
   #serving = false;
   #reloads = 0;
@@ -227,6 +229,7 @@ export class Server {
 
   #take(configuration: Configuration): void {
     this.#configuration = configuration;
+    this.#readiness = new QueryReadiness(configuration.services, allRows(this.#parts!.cells));
     this.#loops.abort();
     this.#loops = new AbortController();
     for (const service of configuration.services) {
@@ -249,10 +252,11 @@ export class Server {
   }
 
   #notReady(): readonly string[] {
+    const counted = this.#readiness?.notReady() ?? [];
     // Both monitor modes come to the same: a view that was complete once stays so, also when the connection is lost, and
     // who sets `ready_max_age` wants it asked always.
-    if (this.#sources.waiting('kubernetes')) return ['kubernetes'];
-    return this.#serving ? [] : ['startup'];
+    if (this.#sources.waiting('kubernetes')) return [...counted, 'kubernetes'];
+    return this.#serving ? counted : ['startup'];
   }
 
   #scrape(): string {

@@ -11,11 +11,12 @@ const IPV4 = Uint8Array.of(192, 0, 2, 53);
 const IPV6 = Uint8Array.of(0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x53);
 const LARGE_COUNT = 30;
 
-export function createErraticHandler(options: ErraticOptions, { clock }: Env): Handler {
+export function createErraticHandler(options: ErraticOptions, { clock, cells }: Env): Handler {
   let queries = 0;
 
   return function erratic(query, answer) {
     const number = queries++;
+    cells[options.queries]!++;
     if (isHit(options.drop, number)) return Outcome.DROPPED;
     if (!isHit(options.delay, number)) return fill(options, query, answer, number);
     return new Promise((resolve) => {

@@ -5,6 +5,9 @@ import type { Directive, Option } from '../../config/directive.ts';
 const OPTIONS = ['drop', 'delay', 'truncate', 'large'] as const;
 const DEFAULT_EVERY = 2;
 const DEFAULT_DELAY_MS = 100;
+/** It says that it is ready after this many queries, and no more after that many. */
+const READY_FROM = 3;
+const READY_BELOW = 5;
 
 /** Each number is "every n-th query"; 0 is never. */
 export type ErraticOptions = {
@@ -14,6 +17,8 @@ export type ErraticOptions = {
   readonly truncate: number;
   /** Answers to A hold 30 records. */
   readonly large: boolean;
+  /** Cell that counts its queries. */
+  readonly queries: number;
 };
 
 /**
@@ -22,7 +27,7 @@ export type ErraticOptions = {
  *
  * @throws ConfigError `ARGUMENT_COUNT`, `ARGUMENT_VALUE`, `OPTION_UNKNOWN`
  */
-export function setupErratic(directives: readonly Directive[], _context: SetupContext): ErraticOptions {
+export function setupErratic(directives: readonly Directive[], context: SetupContext): ErraticOptions {
   let drop: number | undefined;
   let delay = 0;
   let delayMs = DEFAULT_DELAY_MS;
@@ -51,7 +56,9 @@ export function setupErratic(directives: readonly Directive[], _context: SetupCo
     }
   }
   const dropByDefault = delay > 0 || truncate > 0 ? 0 : DEFAULT_EVERY;
-  return { drop: drop ?? dropByDefault, delay, delayMs: Math.max(0, delayMs), truncate, large };
+  const queries = context.metrics.counter('clusterdns_erratic_queries_total', 'Queries that erratic was asked.');
+  context.addService({ kind: 'readiness', plugin: 'erratic', cell: queries, from: READY_FROM, below: READY_BELOW });
+  return { drop: drop ?? dropByDefault, delay, delayMs: Math.max(0, delayMs), truncate, large, queries };
 }
 
 function readEvery(option: Option, maxArguments: number): number {
