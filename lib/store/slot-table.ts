@@ -20,6 +20,8 @@ import { CONTROL, SLOT_EMPTY, SLOT_REMOVED, TABLE_SIZE_BITS, TAG_BITS, UNIT_BYTE
 /** Slots cleared or copied by each insert while a rebuild is under way: far more than an insert fills. */
 const CLEARED_PER_INSERT = 8192;
 const COPIED_PER_INSERT = 256;
+/** More than any arena holds. */
+const MAX_RESERVED = 2 ** 25;
 const CLEARED_PER_COPIED = CLEARED_PER_INSERT / COPIED_PER_INSERT;
 
 /** One table of 2^log2 slots. */
@@ -210,11 +212,18 @@ export class SlotTable {
     return false;
   }
 
+  /** Makes room for so many names in all at once, unless a rebuild is under way or the arena is too small. */
+  reserve(names: number): void {
+    if (this.#next || names * 2 <= this.#current.size || names > MAX_RESERVED) return;
+    this.#beginRebuild(names * 2);
+    while (this.step(this.#current.size));
+  }
+
   /** Starts a rebuild to a load of at most a third, unless one is under way or the arena has no room (then the next insert tries). */
-  #beginRebuild(): void {
+  #beginRebuild(slots: number = this.#current.live * 3): void {
     if (this.#next) return;
     let log2 = this.#minLog2;
-    while (2 ** log2 < this.#current.live * 3) log2++;
+    while (2 ** log2 < slots) log2++;
     const unit = this.#blocks.allocate(unitsOfTable(log2));
     if (unit === 0) return;
     this.#next = new Slots(this.#words, unit, log2);

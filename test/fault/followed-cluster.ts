@@ -117,6 +117,7 @@ export class FollowedCluster {
       shape: '',
       clock: this.clock,
       log,
+      countNames: () => this.cluster.writer.stats().entries,
       cells: this.cells,
     });
   }
@@ -125,7 +126,8 @@ export class FollowedCluster {
   start(): void {
     const saved = this.keeper?.read();
     if (saved) {
-      this.source.restore(saved.parts);
+      const slices = this.source.restore(saved);
+      while (slices.next().done !== true);
       this.cluster.view.serveSaved();
     }
     this.source.start();

@@ -102,7 +102,7 @@ const DAMAGES: Readonly<Record<string, [(bytes: Buffer) => Buffer, RegExp]>> = {
   empty: [() => Buffer.alloc(0), /is damaged or no snapshot/],
   'random bytes': [(bytes) => Buffer.from(bytes.map((_, at) => (at * 7919) >> 3)), /is damaged or no snapshot/],
   'another program’s file': [() => Buffer.from('{"kind":"List"}\n'), /is damaged or no snapshot/],
-  'a later format': [(bytes) => Buffer.from(bytes.toString().replace('"version":1', '"version":9')), /is of format 9/],
+  'a later format': [(bytes) => Buffer.from(bytes.toString().replace('"version":2', '"version":9')), /is of format 9/],
 };
 
 for (const [damage, [change, reason]] of Object.entries(DAMAGES)) {

@@ -8,7 +8,7 @@ import type { ObjectIdentity } from './objects/metadata.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import { Reflector } from './reflector.ts';
 import type { Resource } from './resource.ts';
-import type { SnapshotPart } from './snapshot-file.ts';
+import type { Snapshot, SnapshotPart } from './snapshot-file.ts';
 import type { SavedView } from './snapshot-keeper.ts';
 import type { ApiTransport } from './transport.ts';
 
@@ -117,12 +117,16 @@ export class ClusterSource implements ObjectSource, SavedView {
   }
 
   parts(): SnapshotPart[] {
-    return this.#followed.map(({ resource, objects }) => ({ resource, objects: objects() }));
+    return this.#followed.map(({ resource, objects }) => ({ resource, objects: [...objects()] }));
   }
 
-  /** Takes in a saved copy, before `start`. */
-  restore(parts: ReadonlyMap<string, readonly ObjectIdentity[]>): void {
-    for (const followed of this.#followed) followed.restore(parts.get(followed.resource) ?? []);
+  /** Takes in a saved copy, before `start`, a slice a step: other work may have a turn in between. */
+  *restore(saved: Pick<Snapshot, 'slices'>): Generator<void> {
+    for (const followed of this.#followed) followed.restore([]);
+    for (const { resource, objects } of saved.slices()) {
+      this.#followed.find((followed) => followed.resource === resource)?.restore(objects);
+      yield;
+    }
   }
 
   status(): ResourceStatus[] {

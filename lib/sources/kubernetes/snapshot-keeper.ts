@@ -14,6 +14,7 @@ export interface SavedView {
   readonly revision: number;
   /** Unix milliseconds up to which the whole view is known to be true. */
   readonly trueAtMs: number;
+  /** All objects as they are at this moment. */
   parts(): readonly SnapshotPart[];
 }
 
@@ -25,6 +26,8 @@ export type SnapshotKeeperSettings = {
   readonly shape: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Names in the store at this moment. */
+  readonly countNames: () => number;
   /** The control thread's metric cells. */
   readonly cells: Float64Array;
 };
@@ -113,13 +116,14 @@ export class SnapshotKeeper {
   }
 
   async #write(view: SavedView): Promise<void> {
-    const { clock, log, cells, origin, options } = this.#settings;
+    const { clock, log, cells, origin, options, countNames } = this.#settings;
     const startMs = clock.monotonicMs();
-    const { revision } = view;
+    const { revision, trueAtMs } = view;
+    const contents = { origin: shorten(origin), trueAtMs, names: countNames(), parts: view.parts() };
     this.#writtenMs = startMs;
     try {
       await fs.promises.mkdir(options.directory, { recursive: true });
-      await writeSnapshot(this.file, shorten(origin), view.trueAtMs, view.parts());
+      await writeSnapshot(this.file, contents);
       this.#writtenRevision = revision;
       cells[options.cells.writes]!++;
       if (this.#failure !== '') log.info(`snapshot ${this.file}: written again`);

@@ -11,6 +11,7 @@ import { identifyCluster } from './cluster-identity.ts';
 import { ClusterSource } from './cluster-source.ts';
 import { openKubeconfigAccess } from './kubeconfig.ts';
 import { FreshnessWatch } from './freshness-watch.ts';
+import { restoreSaved } from './saved-start.ts';
 import { createReadyLimit } from './ready-limit.ts';
 import { SnapshotKeeper, type SnapshotKeeperSettings } from './snapshot-keeper.ts';
 import { createRequestObserver, sampleFreshness } from './metrics.ts';
@@ -125,17 +126,25 @@ async function startReflectors(options: KubernetesSourceOptions, trees: ClusterT
   const keeper = options.snapshot && new SnapshotKeeper(snapshotSettings(options.snapshot, options, env));
   // A saved view is served while the way to the cluster is still being opened: that takes long with a kubeconfig.
   const saved = env.isReload === true ? undefined : keeper?.read();
-  if (saved !== undefined) {
-    source.restore(saved.parts);
-    trees.serveSaved();
-  }
-  client = new ApiClient(await openAccess(options.access), {
+  let isStopped = false;
+  const { writer } = env;
+  const restored = saved && restoreSaved(saved, { source, trees, writer, log: env.log, isStopped: () => isStopped });
+  const access = await openAccess(options.access).catch((error: unknown) => {
+    isStopped = true;
+    throw error;
+  });
+  client = new ApiClient(access, {
     userAgent: `CoreDNS/1.14.7 clusterdns (${process.platform}/${process.arch})`,
     clock: env.clock,
     ...(env.metrics && { observe: createRequestObserver(env.metrics, env.cells) }),
   });
-  source.start();
-  keeper?.keep(source);
+  const follow = (): void => {
+    if (isStopped) return;
+    source.start();
+    keeper?.keep(source);
+  };
+  if (restored === undefined) follow();
+  else void restored.then(follow);
   const { clock, log } = env;
   const freshness = new FreshnessWatch(source, { clock, onChange: (isOutdated) => trees.markOutdated(isOutdated) });
   const { readyMaxAgeMs: maxAgeMs } = options;
@@ -147,6 +156,7 @@ async function startReflectors(options: KubernetesSourceOptions, trees: ClusterT
     sample: () => sampleFreshness(source.status(), clock.nowMs()),
     isOutdated: () => readyLimit?.isOutdated() === true,
     stop() {
+      isStopped = true;
       freshness.stop();
       readyLimit?.stop();
       keeper?.stop();
@@ -175,7 +185,7 @@ function followAll(source: ClusterSource, options: KubernetesSourceOptions, tree
 function snapshotSettings(
   snapshot: NonNullable<KubernetesSourceOptions['snapshot']>,
   options: KubernetesSourceOptions,
-  { clock, log, cells }: SourceEnv,
+  { clock, log, cells, writer }: SourceEnv,
 ): SnapshotKeeperSettings {
   const { pods, namespaceLabels, labels, endpointPodNames, endpoints, zonal, topology, podLabels, trees } = options;
   const hasImports = trees.imports !== undefined;
@@ -191,7 +201,16 @@ function snapshotSettings(
     hasImports,
     ...(topology === undefined ? [] : ['places']),
   ]);
-  return { options: snapshot, origin: `${identifyCluster(options.access)} ${shape}`, shape, clock, log, cells };
+  const countNames = (): number => writer.stats().entries;
+  return {
+    options: snapshot,
+    origin: `${identifyCluster(options.access)} ${shape}`,
+    shape,
+    clock,
+    log,
+    cells,
+    countNames,
+  };
 }
 
 /** Slices of imports are among those of the cluster; where these are not wanted only the former are followed. */

@@ -344,3 +344,18 @@ test('table: growth and removal keep the load at most a half and drop the marks 
   t.is(writer.stats().removedSlots, 0);
   t.is(writer.stats().usedBytes, 16 + grown.tableSlots * 4);
 });
+
+test('reserve: the names that follow cost no rebuild, those before stay, and what does not fit changes nothing', (t) => {
+  const { writer, reader } = createStore();
+  for (let i = 0; i < 5; i++) writer.put(1, name(`before-${i}`), 0, [rrset(1, i)]);
+  writer.reserve(1000);
+  const { rebuilds, tableSlots } = writer.stats();
+  t.is(tableSlots, 2048);
+  for (let i = 0; i < 995; i++) writer.put(1, name(`after-${i}`), 0, [rrset(1, i & 255)]);
+  t.is(writer.stats().rebuilds, rebuilds);
+  for (let i = 0; i < 5; i++) t.not(find(reader, 1, `before-${i}`), 0);
+  for (let i = 0; i < 995; i++) t.not(find(reader, 1, `after-${i}`), 0);
+  for (const names of [0, 10, 10_000_000, 2 ** 40]) writer.reserve(names);
+  t.is(writer.stats().tableSlots, tableSlots);
+  t.not(find(reader, 1, 'after-994'), 0);
+});
