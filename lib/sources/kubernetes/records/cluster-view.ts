@@ -231,6 +231,9 @@ export class ClusterView {
 
   #learnSlice(slice: EndpointSlice, before: EndpointSlice | undefined): void {
     const serviceKey = this.#serviceKey(slice);
+    const isNew = !before || this.#serviceKey(before) !== serviceKey;
+    // Hints count only where all endpoints have them: a slice that comes may take names of places away.
+    if (isNew && this.#options.shape.kind === 'places') this.#markSlice(serviceKey, slice);
     const all = this.#slices.get(serviceKey);
     if (all) all.push(slice);
     else this.#slices.set(serviceKey, [slice]);

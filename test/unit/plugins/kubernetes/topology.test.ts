@@ -259,6 +259,17 @@ test('topology: endpoints that come and go, and a policy that changes, are in th
   t.is(await ask(), 'NXDOMAIN');
 });
 
+test('topology: a slice without hints makes those of the others void', async (t) => {
+  const cluster = makeCluster('zone');
+  const ask = (): Promise<string> => cluster.short('hinted.shop.svc.cluster.local', 'A', cluster.handler, CLIENTS.b1);
+  t.is(await ask(), '10.0.0.2');
+  const more = placed('hinted-2', 'hinted', [{ address: '10.0.0.9', node: 'c1', zone: 'c' }]);
+  cluster.apply(more);
+  t.is(await ask(), '10.0.0.1, 10.0.0.2, 10.0.0.9');
+  cluster.delete(more);
+  t.is(await ask(), '10.0.0.2');
+});
+
 test('topology: nothing is left when all objects are gone, and a cluster of one zone keeps nothing', (t) => {
   const cluster = new TestCluster({ pods: 'verified', topology: 'zone' }, {}, [], ['clients', 'places']);
   const objects = [
