@@ -2,7 +2,6 @@
 import type { Answer } from '../../chain/answer.ts';
 import type { Outcome } from '../../chain/outcome.ts';
 import { type Query, TRANSPORT } from '../../chain/query.ts';
-import type { Client } from './admission.ts';
 import { buildMessage } from './message.ts';
 import type { Nameserver } from './nameserver.ts';
 
@@ -12,7 +11,8 @@ type Settle = (outcome: Outcome | Promise<Outcome>) => void;
 export type Passenger = {
   readonly query: Query;
   readonly answer: Answer;
-  readonly client: Client;
+  /** What `Admission.leave` is to be given. */
+  readonly place: number;
   readonly resolve: Settle;
 };
 
@@ -23,7 +23,8 @@ const NO_ROUND: Nameserver[] = [];
 export class Flight {
   readonly query: Query;
   readonly answer: Answer;
-  readonly client: Client;
+  /** What `Admission.leave` is to be given. */
+  readonly place: number;
   readonly message: Uint8Array;
   /** Equal for queries that one exchange can answer: same question and options but for ID and letter case, same way in. */
   readonly key: string;
@@ -58,10 +59,10 @@ export class Flight {
   error = '';
   resolve!: Settle;
 
-  constructor(query: Query, answer: Answer, client: Client, transport: 'udp' | 'tcp', deadlineMs: number) {
+  constructor(query: Query, answer: Answer, place: number, transport: 'udp' | 'tcp', deadlineMs: number) {
     this.query = query;
     this.answer = answer;
-    this.client = client;
+    this.place = place;
     this.transport = transport;
     this.deadlineMs = deadlineMs;
     this.message = buildMessage(query);

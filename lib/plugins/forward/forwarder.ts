@@ -12,7 +12,7 @@ import { ZoneTable } from '../../chain/zone-table.ts';
 import { TIME_BUCKETS, observe } from '../../metrics/registry.ts';
 import { parseNameLower } from '../../wire/name.ts';
 import { EDE, RCODE } from '../../wire/types.ts';
-import { Admission, type Client, REFUSAL } from './admission.ts';
+import { Admission, MAX_UNDER_WAY, REFUSAL } from './admission.ts';
 import { Attempt, type AttemptUser } from './attempt.ts';
 import { Flight, awaitLanding, board } from './flight.ts';
 import { FlightWatch } from './flight-watch.ts';
@@ -29,8 +29,6 @@ const DEADLINE_MS = 5000;
 const SILENT_DEADLINE_MS = 2000;
 /** Exchanges for one query when the Corefile sets no limit. */
 const MAX_ATTEMPTS = 100;
-/** Queries of one worker that may wait for upstreams, whatever the Corefile says. */
-const MAX_UNDER_WAY = 5000;
 /** A refresh that has no reply is sent again after this: the upstream may be back, and nobody else may ask it. */
 const REFRESH_RESEND_MS = 700;
 /** How long a failure is held back for a better reply that is under way. */
@@ -67,7 +65,7 @@ export class Forwarder implements AttemptUser {
     this.#except = new ZoneTable(options.except);
     this.#shared = new SharedState(options.shared, env.worker);
     this.#nameservers = new NameserverList(options, this.#shared, env);
-    this.#admission = new Admission(MAX_UNDER_WAY, options.clientRate);
+    this.#admission = new Admission(this.#shared, options.maxConcurrent, options.clientRate);
     this.#watch = new FlightWatch(env.clock, {
       nameservers: () => this.#nameservers.all,
       late: (flight) => this.#hedge(flight),
@@ -98,17 +96,17 @@ export class Forwarder implements AttemptUser {
     if (query.reach !== REACH.ANYWHERE) return withhold(query, answer);
     const nowMs = this.#env.clock.monotonicMs();
     this.#nameservers.update();
-    const client = this.#admit(query, nowMs);
-    if (typeof client === 'number') return this.#refuse(answer, client);
+    const place = this.#admission.enter(query, nowMs);
+    if (place < 0) return this.#refuse(answer, -1 - place);
     const latestMs = nowMs + (this.#nameservers.isAnyAudible ? DEADLINE_MS : SILENT_DEADLINE_MS);
     const deadlineMs = query.deadlineMs > 0 ? Math.min(query.deadlineMs, latestMs) : latestMs;
-    const flight = new Flight(query, answer, client, this.#transportFor(query), deadlineMs);
+    const flight = new Flight(query, answer, place, this.#transportFor(query), deadlineMs);
     const first = this.#flights.get(flight.key);
     if (first) {
       this.#env.cells[this.#cells.coalesced]!++;
       // A loop ends in a query that is under way already, from where queries are sent to.
       if (this.#nameservers.isSender(query)) this.#loopGuard.suspect();
-      return new Promise((resolve) => board(first, { query, answer, client, resolve }));
+      return new Promise((resolve) => board(first, { query, answer, place, resolve }));
     }
     this.#flights.set(flight.key, flight);
     const landing = awaitLanding(flight);
@@ -118,14 +116,6 @@ export class Forwarder implements AttemptUser {
       this.#crash(flight, bug);
     }
     return landing;
-  }
-
-  #admit(query: Query, nowMs: number): Client | number {
-    const client = this.#admission.enter(query, nowMs);
-    const { maxConcurrent } = this.#options;
-    if (typeof client === 'number' || maxConcurrent === 0 || this.#shared.enter(maxConcurrent)) return client;
-    this.#admission.leave(client);
-    return REFUSAL.MAX_CONCURRENT;
   }
 
   #refuse(answer: Answer, reason: number): Outcome {
@@ -432,9 +422,9 @@ export class Forwarder implements AttemptUser {
     flight.hasLanded = true;
     this.#flights.delete(flight.key);
     this.#watch.remove(flight);
-    this.#leave(flight.client);
-    for (const { query, answer, client, resolve } of flight.waiters) {
-      this.#leave(client);
+    this.#leave(flight.place);
+    for (const { query, answer, place, resolve } of flight.waiters) {
+      this.#leave(place);
       if (goesOn) {
         resolve(this.#follow(query, answer));
         continue;
@@ -450,9 +440,8 @@ export class Forwarder implements AttemptUser {
     return this.#following(query, answer);
   }
 
-  #leave(client: Client): void {
-    if (this.#options.maxConcurrent > 0) this.#shared.leave();
-    this.#admission.leave(client);
+  #leave(place: number): void {
+    this.#admission.leave(place);
     if (this.#isClosed && this.#admission.underWay === 0) this.#nameservers.close();
   }
 }

@@ -2,6 +2,7 @@
 //
 // Rotation, concurrency and health are the server's, not a worker's: with two workers `max_concurrent 1000` is still 1000,
 // and an upstream that is down is down for both and probed by one.
+import { ClientCounts, clientCountWords } from './client-counts.ts';
 
 /** Upstreams a `forward` can have after host names were resolved; the TO words are bounded by 15 anyway. */
 export const MAX_UPSTREAMS = 128;
@@ -10,6 +11,7 @@ const MAX_WORKERS = 256;
 const WORD = {
   ROBIN: 0,
   CONCURRENT: 1,
+  WORKERS: 2,
   FAILS: 16,
   PROBER: 16 + MAX_UPSTREAMS,
   TROUBLE: 16 + 2 * MAX_UPSTREAMS,
@@ -25,7 +27,7 @@ export const TROUBLE = { NONE: 0, FAILING: 1, SILENT: 2 } as const;
 
 /** Made at setup; crosses threads by reference. */
 export function createSharedState(): SharedArrayBuffer {
-  return new SharedArrayBuffer((WORD.OWN + MAX_WORKERS) * 4);
+  return new SharedArrayBuffer((WORD.OWN + MAX_WORKERS + clientCountWords(MAX_WORKERS)) * 4);
 }
 
 /** Makes the place of an upstream that is gone fit for another one. */
@@ -38,6 +40,7 @@ export function clearSlot(memory: SharedArrayBuffer, slot: number): void {
 export class SharedState {
   readonly #words: Int32Array;
   readonly #worker: number;
+  readonly clients: ClientCounts;
 
   /** Gives back what this worker's predecessor held when it died. */
   constructor(memory: SharedArrayBuffer, worker: number) {
@@ -45,6 +48,24 @@ export class SharedState {
     this.#worker = worker % MAX_WORKERS;
     Atomics.sub(this.#words, WORD.CONCURRENT, Atomics.exchange(this.#words, WORD.OWN + this.#worker, 0));
     for (let i = 0; i < MAX_UPSTREAMS; i++) this.endProbe(i);
+    this.clients = new ClientCounts(this.#words.subarray(WORD.OWN + MAX_WORKERS), this.#worker);
+    this.#countWorkers();
+  }
+
+  #countWorkers(): void {
+    for (let seen = this.workers; seen <= this.#worker; seen = this.workers) {
+      Atomics.compareExchange(this.#words, WORD.WORKERS, seen, this.#worker + 1);
+    }
+  }
+
+  /** Workers that there are or were, by the highest number. */
+  get workers(): number {
+    return Atomics.load(this.#words, WORD.WORKERS);
+  }
+
+  /** Queries of all workers that were let in and have not left. */
+  get underWay(): number {
+    return Atomics.load(this.#words, WORD.CONCURRENT);
   }
 
   /** The next number of the rotation, from 1. */
