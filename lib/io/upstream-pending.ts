@@ -22,6 +22,8 @@ export class PendingQuery extends WheelEntry {
   /** The message before its letters were mixed; only with `mixing`. */
   plain: Uint8Array = NO_BYTES;
   waiter: ReplyWaiter = NOBODY;
+  /** Whether it has left a port because of wrong datagrams. */
+  hasMoved = false;
   /** Called when the timeout has passed; whoever sent the query sets it. */
   onExpire: (pending: PendingQuery) => void = ignore;
 
@@ -45,6 +47,7 @@ export class PendingQuery extends WheelEntry {
     this.message = NO_BYTES;
     this.plain = NO_BYTES;
     this.mixing = undefined;
+    this.hasMoved = false;
     this.onExpire = ignore;
   }
 

@@ -3,7 +3,7 @@
 // Whoever wants to forge a reply must guess which of the open ports a query took and its ID, both from a cryptographic source, and
 // has to repeat the question (RFC 5452). A wrong datagram is counted and ignored; it never ends the wait (CVE-2023-28452). A port
 // that gets more of them than can be accidents is given up: what waits there is asked from another one, and what the forger sends
-// to the old one costs this process nothing.
+// to the old one costs this process nothing. A query moves once: a forger who sees where it went must not keep it on the run.
 import type { CaseMixing, ReplyWaiter, UpstreamTarget } from '../chain/plugin.ts';
 import { mixLetterCase } from './letter-case.ts';
 import { randomUint16, randomUint32 } from './random.ts';
@@ -114,6 +114,7 @@ export class UdpUpstream {
     for (const pending of source.abandon()) {
       const other = this.#pickSource();
       if (!(other instanceof Error)) {
+        pending.hasMoved = true;
         this.#send(other, pending);
         continue;
       }
@@ -232,6 +233,8 @@ class Source extends WheelEntry implements PortUser {
   readonly port: UdpPort;
   uses = 0;
   #wrong = 0;
+  /** Queries out on it that have moved here from a port under fire: they stay. */
+  #moved = 0;
   readonly #upstream: UdpUpstream;
   readonly #pending = new Map<number, PendingQuery>();
   #retired = false;
@@ -255,6 +258,7 @@ class Source extends WheelEntry implements PortUser {
     pending.id = id;
     pending.onExpire = this.#onExpire;
     this.#pending.set(id, pending);
+    if (pending.hasMoved) this.#moved++;
     this.uses++;
   }
 
@@ -262,6 +266,7 @@ class Source extends WheelEntry implements PortUser {
 
   remove(pending: PendingQuery): void {
     this.#pending.delete(pending.id);
+    if (pending.hasMoved) this.#moved--;
     if (this.#retired && this.#pending.size === 0) this.#close();
   }
 
@@ -286,9 +291,10 @@ class Source extends WheelEntry implements PortUser {
     if (pending) this.#upstream.fail(this, pending, code);
   }
 
-  /** Counts a wrong datagram; true once, when it is one too many. */
+  /** Counts a wrong datagram; true once, when it is one too many and nothing has to stay. */
   isUnderFire(): boolean {
-    return ++this.#wrong > MAX_WRONG + MAX_WRONG_PER_USE * this.uses && !this.#isAbandoned;
+    const isTooMuch = ++this.#wrong > MAX_WRONG + MAX_WRONG_PER_USE * this.uses;
+    return isTooMuch && this.#moved === 0 && !this.#isAbandoned;
   }
 
   /** Closes the socket and hands over the queries that are out on it. */

@@ -98,6 +98,21 @@ for (const [kind, ports] of WAYS) {
     t.true(counters.mismatches > 128 && counters.mismatches <= 200 * counters.fled, `${counters.mismatches} looked at`);
   });
 
+  test(`CVE-2023-28452: udp by ${kind}: a forger who sees every query chases it from one port once, and the right reply counts`, async (t) => {
+    const seen = new Set<number>();
+    const target = await serve(t, (query, send, from) => {
+      seen.add(from.port);
+      for (let i = 0; i < 200; i++) send(change(replyTo(query, 6), 1, 1));
+      send(replyTo(query, 5));
+    });
+    const upstreams = create(t, ports);
+    const upstream = upstreams.open(target);
+    for (let i = 0; i < 5; i++) t.is((await upstream.exchange(QUERY, 'udp', 60_000)).bytes[3], 5);
+    const { counters } = upstreams.counters()[0]!;
+    t.true(counters.fled <= 5, `${counters.fled} ports given up`);
+    t.true(seen.size <= 10, `${seen.size} ports`);
+  });
+
   test(`udp by ${kind}: an upstream whose replies all come late, twice, makes no port be given up`, async (t) => {
     const late: (() => void)[] = [];
     const target = await serve(t, (query, send) => {
