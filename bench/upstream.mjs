@@ -56,13 +56,17 @@ await cluster.stop();
 process.stdout.write(`${JSON.stringify(report)}\n`);
 process.exit();
 
-async function measure(scenario, peer) {
+/** Runs a scenario; once more when a port that was free has been taken by another program meanwhile. */
+async function measure(scenario, peer, attempts = 3) {
   const rig = new Rig({ peer, cluster, cpu: values['server-cpu'] });
   try {
     return await scenario.run(rig);
+  } catch (error) {
+    if (attempts === 1 || !String(error).includes('address already in use')) throw error;
   } finally {
     await rig.close();
   }
+  return measure(scenario, peer, attempts - 1);
 }
 
 function print({ name, goals = {} }, found) {
