@@ -126,6 +126,7 @@ export class FollowedCluster {
   start(): void {
     const saved = this.keeper?.read();
     if (saved) {
+      this.cluster.view.expectSaved();
       const slices = this.source.restore(saved);
       while (slices.next().done !== true);
       this.cluster.view.serveSaved();

@@ -115,6 +115,11 @@ export class ClusterTrees {
     for (const view of this.#views) view.serveIncomplete();
   }
 
+  /** A saved view is about to come. */
+  expectSaved(): void {
+    for (const view of this.#views) view.expectSaved();
+  }
+
   /** What has come so far is a saved view: served until the cluster's own is complete. */
   serveSaved(): void {
     for (const view of this.#views) view.serveSaved();

@@ -19,6 +19,7 @@ export async function restoreSaved(saved: Snapshot, env: SavedStartEnv): Promise
   const { source, trees, writer, log, isStopped } = env;
   try {
     writer.reserve(saved.names);
+    trees.expectSaved();
     for (const _ of source.restore(saved)) {
       await yieldToEventLoop();
       if (isStopped()) return;

@@ -117,6 +117,11 @@ export class ClusterView {
     this.#scheduleFlush();
   }
 
+  /** A saved view is about to come: reverse names, which few ask for, are made after all others. */
+  expectSaved(): void {
+    this.#reverse.hold();
+  }
+
   /**
    * What has come so far is a saved view: it is served until the cluster's own is complete. Names are answered as soon as
    * they are made, and none is denied before all of them are.
@@ -314,8 +319,9 @@ export class ClusterView {
     }
     if (this.#dirty.size === 0 && this.#nameServersDirty) this.#remakeNameServers();
     if (this.#serialMoves) this.#moveSerial();
+    const isReverseLeft = this.#dirty.size === 0 && !waits && this.#reverse.drain(FLUSH_SLICE);
     const more = this.#env.writer.commit();
-    if ((this.#dirty.size > 0 && !waits) || more) this.#scheduleFlush();
+    if ((this.#dirty.size > 0 && !waits) || isReverseLeft || more) this.#scheduleFlush();
     else this.#settleState();
   }
 

@@ -13,6 +13,9 @@ export class ReverseNames {
   readonly #isExternal: boolean;
   readonly #endpointPodNames: boolean;
   readonly #isSorted: boolean;
+  /** Slices whose names are made later, in `drain`; undefined: at once. */
+  #held: EndpointSlice[] | undefined;
+  #drained = 0;
 
   /**
    * @param options `isExternal`: external addresses are named, endpoints are not; `isSorted`: see `Pointers`
@@ -26,6 +29,23 @@ export class ReverseNames {
     this.#isExternal = options.isExternal;
     this.#endpointPodNames = options.endpointPodNames;
     this.#isSorted = options.isSorted;
+  }
+
+  /** Names of slices learned from now on are made by `drain`, until it has made them all. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** Makes the names of at most so many slices that were held. @returns whether more are left */
+  drain(slices: number): boolean {
+    const held = this.#held;
+    if (held === undefined) return false;
+    const end = Math.min(held.length, this.#drained + slices);
+    while (this.#drained < end) this.#learn(held[this.#drained++]!);
+    if (end < held.length) return true;
+    this.#held = undefined;
+    this.#drained = 0;
+    return false;
   }
 
   changeService(now: Service | undefined, before: Service | undefined): void {
@@ -43,6 +63,7 @@ export class ReverseNames {
 
   /** @param rest slices of the same Service that stay or take its place: what they name as well is kept */
   forgetSlice(slice: EndpointSlice, rest: readonly EndpointSlice[]): void {
+    this.drain(Number.POSITIVE_INFINITY);
     if (!this.#hasNames(slice)) return;
     const kept = new Set<string>();
     for (const other of rest) this.#forEach(other, (address, _kind, target) => kept.add(`${address} ${target}`));
@@ -53,6 +74,11 @@ export class ReverseNames {
 
   learnSlice(slice: EndpointSlice): void {
     if (!this.#hasNames(slice)) return;
+    if (this.#held) this.#held.push(slice);
+    else this.#learn(slice);
+  }
+
+  #learn(slice: EndpointSlice): void {
     this.#forEach(slice, (address, kind, target) => void this.#pointers.add(address, kind, target));
   }
 
