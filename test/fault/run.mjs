@@ -4,11 +4,11 @@
 //
 //   node test/fault/run.mjs [AREA...] [--only REGEX]
 //
-// AREA is `upstreams`, `cluster` or `workers` (default: all). RELISTS=3 makes fewer of them. The same faults of the cluster are in
+// AREA is `upstreams`, `real-upstreams`, `cluster` or `workers` (default: all). RELISTS=3 makes fewer of them. The same faults of the cluster are in
 // *.test.ts of this folder in injected time, as part of `npm test`.
 import { Checks } from '../scenario/checks.mjs';
 
-const AREAS = ['upstreams', 'cluster', 'workers'];
+const AREAS = ['upstreams', 'real-upstreams', 'cluster', 'workers'];
 const words = process.argv.slice(2);
 const onlyAt = words.indexOf('--only');
 const only = onlyAt < 0 ? undefined : new RegExp(words.splice(onlyAt, 2)[1]);
