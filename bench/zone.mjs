@@ -55,8 +55,9 @@ function writeZone(serial) {
   const lines = ['$TTL 30', `@ SOA ns host ${serial} 3600 600 86400 5`, '@ NS ns', 'ns A 127.0.0.1'];
   const host = (i) => `${(i >> 8) & 255}.${i & 255}`;
   const net = `10.${String(serial % 250)}`;
-  for (const [i, name] of asked.entries()) lines.push(`${name} A ${net}.${host(i)}`);
-  for (let i = 0; lines.length <= options.records; i++) lines.push(`host-${i}.team-${i % 100}.svc A ${net}.${host(i)}`);
+  for (const [i, name] of asked.entries()) lines.push(`${String(name)} A ${net}.${host(i)}`);
+  for (let i = 0; lines.length <= options.records; i++)
+    lines.push(`host-${i}.team-${String(i % 100)}.svc A ${net}.${host(i)}`);
   fs.writeFileSync(`${zoneFile}.new`, `${lines.join('\n')}\n`);
   fs.renameSync(`${zoneFile}.new`, zoneFile);
 }

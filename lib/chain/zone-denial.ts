@@ -3,17 +3,13 @@
 import type { StoreReader } from '../store/reader.ts';
 import { NAME_FLAG, ZONE_FLAG, ZONE_ORDER_TYPE } from '../store/rrset-form.ts';
 import { type LabelledName, ScratchName, type ZoneLookup } from '../store/zone-lookup.ts';
-import { SECTION } from '../wire/record-index.ts';
 import { RRTYPE } from '../wire/types.ts';
 import type { Answer } from './answer.ts';
 import { ZoneHashedDenial } from './zone-hashed-denial.ts';
+import { ZoneProofs } from './zone-proofs.ts';
 import type { ZoneRecords } from './zone-records.ts';
 
-const LONGEST_NAME = 256;
 const MAX_LABELS = 128;
-
-/** NSEC records of one answer that are remembered, so that none is sent twice; no denial needs more than four. */
-const MAX_PROOFS = 4;
 
 /**
  * In all methods `name` is what was looked up last, and the zone starts at its label `zoneLabel`. A zone with NSEC3 records is
@@ -22,27 +18,22 @@ const MAX_PROOFS = 4;
 export class ZoneDenial {
   readonly #store: StoreReader;
   readonly #lookup: ZoneLookup;
-  readonly #records: ZoneRecords;
+  readonly #proofs: ZoneProofs;
   readonly #hashed: ZoneHashedDenial;
   readonly #owner = new ScratchName();
   readonly #wildcard = new ScratchName();
-  readonly #bytes = new Uint8Array(LONGEST_NAME);
   readonly #starts = new Int32Array(MAX_LABELS);
-  /** Handles of the names whose NSEC is in the answer. */
-  readonly #added = new Int32Array(MAX_PROOFS);
-  #count = 0;
 
   constructor(store: StoreReader, lookup: ZoneLookup, records: ZoneRecords) {
     this.#store = store;
     this.#lookup = lookup;
-    this.#records = records;
-    this.#hashed = new ZoneHashedDenial(store, lookup, records);
+    this.#proofs = new ZoneProofs(store, records);
+    this.#hashed = new ZoneHashedDenial(store, lookup, this.#proofs);
   }
 
   /** Before the first proof of an answer. */
   begin(): void {
-    this.#count = 0;
-    this.#hashed.begin();
+    this.#proofs.begin();
   }
 
   /**
@@ -62,7 +53,7 @@ export class ZoneDenial {
     if (this.#isHashed) this.#hashed.addNoType(answer, entry, name, label, zoneLabel, encloserLabel);
     if ((this.#lookup.flags & ZONE_FLAG.NSEC) === 0) return;
     if (this.#store.findRrset(entry, RRTYPE.NSEC) !== 0) {
-      this.#addAt(answer, entry, name, zoneLabel);
+      this.#proofs.add(answer, entry, RRTYPE.NSEC, name, zoneLabel);
       return;
     }
     // An empty non-terminal has no NSEC; the one before it spans it.
@@ -78,14 +69,9 @@ export class ZoneDenial {
     if (this.#isHashed) this.#hashed.addNoName(answer, name, zoneLabel, encloserLabel);
     if ((this.#lookup.flags & ZONE_FLAG.NSEC) === 0) return;
     this.#addCovering(answer, name, name, zoneLabel);
-    const bytes = this.#bytes;
-    bytes[0] = 1;
-    bytes[1] = 0x2a;
-    const at = name.labelAt[encloserLabel]!;
-    const length = name.labelAt[name.labelCount]! + 1 - at;
-    if (length + 2 >= LONGEST_NAME) return;
-    for (let i = 0; i < length; i++) bytes[2 + i] = name.name[at + i]!;
-    this.#wildcard.set(bytes, 0);
+    const wildcard = this.#proofs.wildcardBelow(name, encloserLabel);
+    if (wildcard === undefined) return;
+    this.#wildcard.set(wildcard, 0);
     this.#addCovering(answer, this.#wildcard, name, zoneLabel);
   }
 
@@ -100,19 +86,9 @@ export class ZoneDenial {
     return (this.#lookup.flags & (ZONE_FLAG.NSEC | ZONE_FLAG.NSEC3)) === ZONE_FLAG.NSEC3;
   }
 
-  #addAt(answer: Answer, entry: number, zone: LabelledName, zoneLabel: number): void {
-    for (let i = 0; i < this.#count; i++) if (this.#added[i] === entry) return;
-    const rrset = this.#store.findRrset(entry, RRTYPE.NSEC);
-    if (rrset === 0) return;
-    if (this.#count < MAX_PROOFS) this.#added[this.#count++] = entry;
-    this.#owner.setEntry(this.#store, entry, zone, zoneLabel);
-    this.#records.addRrset(answer, SECTION.AUTHORITY, rrset, -1, this.#owner, 0);
-    this.#records.addSignaturesOf(answer, SECTION.AUTHORITY, entry, RRTYPE.NSEC, -1, this.#owner, 0);
-  }
-
   #addCovering(answer: Answer, name: LabelledName, zone: LabelledName, zoneLabel: number): void {
     const entry = this.#findBefore(name, name.labelCount - (zone.labelCount - zoneLabel));
-    this.#addAt(answer, entry, zone, zoneLabel);
+    this.#proofs.add(answer, entry, RRTYPE.NSEC, zone, zoneLabel);
   }
 
   /** Entry with NSEC that comes last before the name in canonical order (RFC 4034 section 6.1); the apex comes first. */

@@ -4,10 +4,9 @@ import { hash } from 'node:crypto';
 import type { StoreReader } from '../store/reader.ts';
 import { HASHED_ORDER_TYPE } from '../store/rrset-form.ts';
 import { type LabelledName, ScratchName, type ZoneLookup } from '../store/zone-lookup.ts';
-import { SECTION } from '../wire/record-index.ts';
 import { RRTYPE } from '../wire/types.ts';
 import type { Answer } from './answer.ts';
-import type { ZoneRecords } from './zone-records.ts';
+import type { ZoneProofs } from './zone-proofs.ts';
 
 const SHA1 = 1;
 const HASH_LENGTH = 20;
@@ -16,33 +15,22 @@ const LABEL_LENGTH = 32;
 const DIGITS = Buffer.from('0123456789abcdefghijklmnopqrstuv', 'latin1');
 /** Zones that ask for more work per name get no proofs: validators take them for unsigned (RFC 9276 section 3.2). */
 const MAX_ITERATIONS = 150;
-/** Records of one answer that are remembered, so that none is sent twice; no denial needs more. */
-const MAX_PROOFS = 4;
-const LONGEST_NAME = 256;
 
 /** In all methods the zone starts at label `zoneLabel` of `name`. */
 export class ZoneHashedDenial {
   readonly #store: StoreReader;
   readonly #lookup: ZoneLookup;
-  readonly #records: ZoneRecords;
+  readonly #proofs: ZoneProofs;
   readonly #owner = new ScratchName();
-  readonly #wildcard = new Uint8Array(LONGEST_NAME);
   /** Owner of the NSEC3 record of a name, relative to the zone: one label. */
   readonly #label = new Uint8Array(1 + LABEL_LENGTH).fill(LABEL_LENGTH, 0, 1);
-  readonly #added = new Int32Array(MAX_PROOFS);
-  #count = 0;
   #iterations = 0;
   #salt: Uint8Array = new Uint8Array(0);
 
-  constructor(store: StoreReader, lookup: ZoneLookup, records: ZoneRecords) {
+  constructor(store: StoreReader, lookup: ZoneLookup, proofs: ZoneProofs) {
     this.#store = store;
     this.#lookup = lookup;
-    this.#records = records;
-  }
-
-  /** Before the first proof of an answer. */
-  begin(): void {
-    this.#count = 0;
+    this.#proofs = proofs;
   }
 
   /**
@@ -71,13 +59,9 @@ export class ZoneHashedDenial {
   addNoName(answer: Answer, name: LabelledName, zoneLabel: number, encloserLabel: number): void {
     if (!this.#readParameters()) return;
     const label = this.#addEncloser(answer, name, zoneLabel, encloserLabel);
-    const at = name.labelAt[label]!;
-    const length = name.labelAt[name.labelCount]! + 1 - at;
-    const wildcard = this.#wildcard;
-    if (length + 2 >= LONGEST_NAME) return;
-    wildcard[0] = 1;
-    wildcard[1] = 0x2a;
-    for (let i = 0; i < length; i++) wildcard[2 + i] = name.name[at + i]!;
+    const wildcard = this.#proofs.wildcardBelow(name, label);
+    if (wildcard === undefined) return;
+    const length = name.labelAt[name.labelCount]! + 1 - name.labelAt[label]!;
     this.#addAt(answer, this.#findCover(wildcard, 0, length + 2), name, zoneLabel);
   }
 
@@ -112,14 +96,7 @@ export class ZoneHashedDenial {
   }
 
   #addAt(answer: Answer, entry: number, zone: LabelledName, zoneLabel: number): void {
-    if (entry === 0) return;
-    for (let i = 0; i < this.#count; i++) if (this.#added[i] === entry) return;
-    const rrset = this.#store.findRrset(entry, RRTYPE.NSEC3);
-    if (rrset === 0) return;
-    if (this.#count < MAX_PROOFS) this.#added[this.#count++] = entry;
-    this.#owner.setEntry(this.#store, entry, zone, zoneLabel);
-    this.#records.addRrset(answer, SECTION.AUTHORITY, rrset, -1, this.#owner, 0);
-    this.#records.addSignaturesOf(answer, SECTION.AUTHORITY, entry, RRTYPE.NSEC3, -1, this.#owner, 0);
+    if (entry !== 0) this.#proofs.add(answer, entry, RRTYPE.NSEC3, zone, zoneLabel);
   }
 
   /** Takes hash, iterations and salt from the apex (section 4). @returns false when no proof can be given */
