@@ -189,6 +189,16 @@ test('TC goes to the client; with prefer_udp the query is asked again over TCP',
   t.deepEqual(format(packet.answers), ['x.test 60 A 10.0.0.1']);
 });
 
+test('an upstream that says TC over TCP, too, is asked once each way, and the client is told', async (t) => {
+  const rig = makeRig('forward . 192.0.2.1 {\n prefer_udp\n}', () => ({ flags: 0x0280, answers: [a('x.test')] }));
+  const { packet } = await rig.query('x.test');
+  t.deepEqual(
+    rig.exchanges.map(({ transport }) => transport),
+    ['udp', 'tcp'],
+  );
+  t.true(packet.flag_tc);
+});
+
 test('a UDP reply that is cut off becomes an empty one with TC', async (t) => {
   const rig = makeRig('forward . 192.0.2.1', ({ message }) =>
     encodeReply(message, { answers: [a('x.test')] }).subarray(0, -5),
