@@ -44,8 +44,8 @@ const STALL_MS = 500;
 const SUSPECT_MS = 200;
 /** CPU time without a beat that no living worker uses. */
 const SPINNING_MS = 200;
-/** A worker that others keep from the CPU is not stalled, for this long. */
-const STARVED_MS = 5000;
+/** A worker that others keep from the CPU has so many times as long. */
+const STARVED_FACTOR = 10;
 /** After a longer pause between two looks this thread itself was held up. */
 const HELD_UP_MS = 300;
 /** A thread that was told to end and has not after this time is stuck in a native call. */
@@ -351,7 +351,7 @@ export class WorkerPool {
     if (silentMs < SUSPECT_MS) return;
     slot.suspected ??= { atMs: nowMs, schedule: this.#scheduleOf(slot) };
     const allowedMs = slot.hasBeaten ? STALL_MS : START_MS;
-    if (silentMs < allowedMs || (silentMs < STARVED_MS && this.#isStarved(slot, nowMs))) return;
+    if (silentMs < allowedMs || (silentMs < STARVED_FACTOR * allowedMs && this.#isStarved(slot, nowMs))) return;
     this.#end(slot, `no sign of life for ${Math.round(silentMs)} ms`);
   }
 

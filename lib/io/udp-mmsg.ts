@@ -1,4 +1,5 @@
 // UDP listener on recvmmsg and sendmmsg: one system call reads a batch, one sends its replies. Worker.
+import { readKernelDrops } from './kernel-drops.ts';
 import { type Libc, systemError } from './libc.ts';
 import { MessageHeaders, type SlotParts, countError, createArena, sendAll, slotStride } from './mmsg-rings.ts';
 import { createSockaddr, isLinkLocal, isMapped } from './socket-address.ts';
@@ -288,8 +289,9 @@ class MmsgBatch implements UdpBatch {
     if (!this.#open) return -1;
     const values = new Int32Array(16);
     const length = Int32Array.of(values.byteLength);
-    if (this.#libc.getsockopt(this.#fd, LINUX.SOL_SOCKET, LINUX.SO_MEMINFO, values, length) < 0) return -1;
-    return length[0]! / 4 > LINUX.SK_MEMINFO_DROPS ? values[LINUX.SK_MEMINFO_DROPS]! >>> 0 : -1;
+    const failed = this.#libc.getsockopt(this.#fd, LINUX.SOL_SOCKET, LINUX.SO_MEMINFO, values, length) < 0;
+    if (!failed && length[0]! / 4 > LINUX.SK_MEMINFO_DROPS) return values[LINUX.SK_MEMINFO_DROPS]! >>> 0;
+    return readKernelDrops(this.#fd, this.family);
   }
 
   close(): void {
