@@ -26,10 +26,6 @@ export const CMSGHDR = { SIZE: 16, LEN: 0, LEVEL: 8, TYPE: 12 } as const;
 export const IN_PKTINFO = { SIZE: 12, IFINDEX: 0, SPEC_DST: 4, ADDRESS: 8 } as const;
 export const IN6_PKTINFO = { SIZE: 20, ADDRESS: 0, IFINDEX: 16 } as const;
 
-/** Packed on x64 only. */
-export const EPOLL_EVENT: { readonly SIZE: number; readonly EVENTS: number; readonly DATA: number } =
-  process.arch === 'x64' ? { SIZE: 12, EVENTS: 0, DATA: 4 } : { SIZE: 16, EVENTS: 0, DATA: 8 };
-
 export const POLLFD = { SIZE: 8, FD: 0, EVENTS: 4, REVENTS: 6 } as const;
 
 /** Bytes one control message of `length` takes in a control buffer (CMSG_SPACE). */
@@ -69,8 +65,24 @@ export const LINUX = {
   POLLOUT: 4,
 } as const;
 
-/** Numbers of calls that libcs lack, or wrap in something slower (musl sends one message at a time). */
-export const SYSCALL: Readonly<Record<'RECVMMSG' | 'SENDMMSG' | 'SCHED_SETATTR' | 'SCHED_GETATTR', number>> =
-  process.arch === 'x64'
-    ? { RECVMMSG: 299, SENDMMSG: 307, SCHED_SETATTR: 314, SCHED_GETATTR: 315 }
-    : { RECVMMSG: 243, SENDMMSG: 269, SCHED_SETATTR: 274, SCHED_GETATTR: 275 };
+/** What the two architectures do not share. */
+type Arch = {
+  /** Packed on x64 only. */
+  readonly EPOLL_EVENT: { readonly SIZE: number; readonly EVENTS: number; readonly DATA: number };
+  /** Numbers of calls that libcs lack, or wrap in something slower (musl sends one message at a time). */
+  readonly SYSCALL: Readonly<Record<'RECVMMSG' | 'SENDMMSG' | 'SCHED_SETATTR' | 'SCHED_GETATTR', number>>;
+};
+
+export const ARCHS: Readonly<Record<'x64' | 'arm64', Arch>> = {
+  x64: {
+    EPOLL_EVENT: { SIZE: 12, EVENTS: 0, DATA: 4 },
+    SYSCALL: { RECVMMSG: 299, SENDMMSG: 307, SCHED_SETATTR: 314, SCHED_GETATTR: 315 },
+  },
+  arm64: {
+    EPOLL_EVENT: { SIZE: 16, EVENTS: 0, DATA: 8 },
+    SYSCALL: { RECVMMSG: 243, SENDMMSG: 269, SCHED_SETATTR: 274, SCHED_GETATTR: 275 },
+  },
+};
+
+/** Of this machine; nothing uses them on a third one. */
+export const { EPOLL_EVENT, SYSCALL }: Arch = process.arch === 'x64' ? ARCHS.x64 : ARCHS.arm64;

@@ -5,7 +5,9 @@ import path from 'node:path';
 import test from 'ava';
 import * as ours from '../../../lib/io/udp-structs.ts';
 
-const CHECKS: readonly (readonly [string, number])[] = [
+type Check = readonly [expression: string, value: number];
+
+const SHARED: readonly Check[] = [
   ['sizeof(struct iovec)', ours.IOVEC.SIZE],
   ['offsetof(struct iovec, iov_base)', ours.IOVEC.BASE],
   ['offsetof(struct iovec, iov_len)', ours.IOVEC.LEN],
@@ -43,9 +45,6 @@ const CHECKS: readonly (readonly [string, number])[] = [
   ['sizeof(struct in6_pktinfo)', ours.IN6_PKTINFO.SIZE],
   ['offsetof(struct in6_pktinfo, ipi6_addr)', ours.IN6_PKTINFO.ADDRESS],
   ['offsetof(struct in6_pktinfo, ipi6_ifindex)', ours.IN6_PKTINFO.IFINDEX],
-  ['sizeof(struct epoll_event)', ours.EPOLL_EVENT.SIZE],
-  ['offsetof(struct epoll_event, events)', ours.EPOLL_EVENT.EVENTS],
-  ['offsetof(struct epoll_event, data)', ours.EPOLL_EVENT.DATA],
   ['sizeof(struct pollfd)', ours.POLLFD.SIZE],
   ['offsetof(struct pollfd, fd)', ours.POLLFD.FD],
   ['offsetof(struct pollfd, events)', ours.POLLFD.EVENTS],
@@ -53,55 +52,68 @@ const CHECKS: readonly (readonly [string, number])[] = [
   ...Object.entries(ours.LINUX)
     .filter(([name]) => name !== 'SK_MEMINFO_DROPS')
     .map(([name, value]): [string, number] => [name, value]),
-  ['SYS_recvmmsg', ours.SYSCALL.RECVMMSG],
-  ['SYS_sendmmsg', ours.SYSCALL.SENDMMSG],
-  ['SYS_sched_setattr', ours.SYSCALL.SCHED_SETATTR],
-  ['SYS_sched_getattr', ours.SYSCALL.SCHED_GETATTR],
   ['sizeof(long)', 8],
   ['sizeof(void *)', 8],
 ];
 
-const HEADERS = [
-  'stddef.h',
-  'stdio.h',
-  'fcntl.h',
-  'poll.h',
-  'netinet/in.h',
-  'sys/epoll.h',
-  'sys/socket.h',
-  'sys/syscall.h',
-];
+const HEADERS = ['stddef.h', 'fcntl.h', 'poll.h', 'netinet/in.h', 'sys/epoll.h', 'sys/socket.h', 'sys/syscall.h'];
 
-/** Compiles and runs a program that prints every expression, or tells why it cannot. */
-function askCompiler(compiler: string): readonly number[] | string {
+const checksOf = (arch: keyof typeof ours.ARCHS): readonly Check[] => {
+  const { EPOLL_EVENT, SYSCALL } = ours.ARCHS[arch];
+  return [
+    ...SHARED,
+    ['sizeof(struct epoll_event)', EPOLL_EVENT.SIZE],
+    ['offsetof(struct epoll_event, events)', EPOLL_EVENT.EVENTS],
+    ['offsetof(struct epoll_event, data)', EPOLL_EVENT.DATA],
+    ['SYS_recvmmsg', SYSCALL.RECVMMSG],
+    ['SYS_sendmmsg', SYSCALL.SENDMMSG],
+    ['SYS_sched_setattr', SYSCALL.SCHED_SETATTR],
+    ['SYS_sched_getattr', SYSCALL.SCHED_GETATTR],
+  ];
+};
+
+/** Lets the compiler compare; returns what it has to say. */
+function compile(compiler: string, checks: readonly Check[]): { readonly missing: boolean; readonly text: string } {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'udp-structs-'));
   try {
     const source = path.join(folder, 'layout.c');
-    const lines = CHECKS.map(([expression]) => `  printf("%ld\\n", (long)(${expression}));`);
     const includes = HEADERS.map((name) => `#include <${name}>`);
-    fs.writeFileSync(
-      source,
-      ['#define _GNU_SOURCE', ...includes, 'int main(void) {', ...lines, '  return 0;', '}'].join('\n'),
+    const lines = checks.map(
+      ([expression, value]) =>
+        `_Static_assert((long)(${expression}) == ${value}, ${JSON.stringify(`${expression} is not ${value}`)});`,
     );
-    execFileSync(compiler, ['-o', path.join(folder, 'layout'), source], { stdio: 'pipe' });
-    return execFileSync(path.join(folder, 'layout'), { encoding: 'utf8' }).trim().split('\n').map(Number);
+    fs.writeFileSync(source, ['#define _GNU_SOURCE', ...includes, ...lines, ''].join('\n'));
+    execFileSync(compiler, ['-std=c11', '-fsyntax-only', source], { stdio: 'pipe' });
+    return { missing: false, text: '' };
   } catch (error) {
     const { code, stderr } = error as { code?: string; stderr?: Buffer };
-    return code === 'ENOENT' ? `${compiler} is not installed` : `${compiler}: ${String(stderr ?? error)}`;
+    return { missing: code === 'ENOENT', text: String(stderr ?? error) };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 
-for (const compiler of ['cc', 'musl-gcc']) {
-  test(`every offset, size and number is the one that ${compiler} sees`, (t) => {
+const HERE = process.arch === 'arm64' ? 'arm64' : 'x64';
+/** Those that are not installed are passed over: Debian has them in gcc-aarch64-linux-gnu, gcc-x86-64-linux-gnu and musl-tools. */
+const COMPILERS = [
+  ['cc', HERE],
+  ['musl-gcc', HERE],
+  ['x86_64-linux-gnu-gcc', 'x64'],
+  ['aarch64-linux-gnu-gcc', 'arm64'],
+  ['x86_64-linux-musl-gcc', 'x64'],
+  ['aarch64-linux-musl-gcc', 'arm64'],
+] as const;
+
+for (const [compiler, arch] of COMPILERS) {
+  test(`every offset, size and number is the one that ${compiler} sees on ${arch}`, (t) => {
     if (process.platform !== 'linux') return t.pass('the layouts are those of Linux only');
-    const found = askCompiler(compiler);
-    if (typeof found === 'string') {
-      t.log(`skipped: ${found}`);
-      return t.regex(found, /is not installed/);
+    const { missing, text } = compile(compiler, checksOf(arch));
+    if (missing) {
+      t.log(`skipped: ${compiler} is not installed`);
+      return t.pass();
     }
-    for (const [i, [expression, expected]] of CHECKS.entries()) t.is(expected, found[i]!, expression);
-    return undefined;
+    t.is(text, '');
+    // The compiler does compare.
+    return t.regex(compile(compiler, [['sizeof(long)', 4]]).text, /sizeof\(long\) is not 4/);
   });
 }
