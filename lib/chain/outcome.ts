@@ -1,4 +1,6 @@
 // What a handler did with a query. Worker.
+import type { Answer } from './answer.ts';
+import type { Query } from './query.ts';
 
 export const Outcome = {
   /** The answer is complete, rcode included. */
@@ -18,4 +20,17 @@ export type Result = Outcome | Promise<Outcome>;
  */
 export function isWaiting(result: Result): result is Promise<Outcome> {
   return typeof result === 'object';
+}
+
+/**
+ * Runs a wrapper's second half when the answer is there. The function that remembers query and answer is made here: a handler
+ * that made it itself would get an object for what it remembers on every call, also for answers given at once.
+ */
+export function whenAnswered(
+  result: Promise<Outcome>,
+  query: Query,
+  answer: Answer,
+  after: (query: Query, answer: Answer, outcome: Outcome) => Outcome,
+): Promise<Outcome> {
+  return result.then((outcome) => after(query, answer, outcome));
 }

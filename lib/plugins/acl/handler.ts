@@ -4,7 +4,7 @@
 // that aliases in the answer lead to. The first is judged by all rules; the others by rules for zones that the first is not in,
 // since the rest have had their say: whoever may ask for a name is not let into another zone by it, or out of one.
 import type { Answer } from '../../chain/answer.ts';
-import { isWaiting, Outcome } from '../../chain/outcome.ts';
+import { isWaiting, Outcome, whenAnswered } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
 import { Query } from '../../chain/query.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
@@ -63,7 +63,7 @@ class AclHandler {
     const result = this.#env.next(query, answer);
     if (!this.#isForSomeNames) return result;
     return isWaiting(result)
-      ? result.then((outcome) => this.#judgeAliases(query, answer, outcome))
+      ? whenAnswered(result, query, answer, this.#judgeAliases)
       : this.#judgeAliases(query, answer, result);
   };
 
@@ -87,7 +87,7 @@ class AclHandler {
   }
 
   /** Takes an answer back when an alias in it leads where the client may not ask. */
-  #judgeAliases(query: Query, answer: Answer, outcome: Outcome): Outcome {
+  readonly #judgeAliases = (query: Query, answer: Answer, outcome: Outcome): Outcome => {
     if (outcome !== Outcome.ANSWERED || query.qtype === RRTYPE.AXFR || query.qtype === RRTYPE.IXFR) return outcome;
     const { records } = answer;
     for (let i = 0; i < records.counts[SECTION.ANSWER]!; i++) {
@@ -99,7 +99,7 @@ class AclHandler {
       if (away !== undefined) return away;
     }
     return outcome;
-  }
+  };
 }
 
 function compilePolicy({ action, types, prefixes }: AclPolicy): CompiledPolicy {

@@ -160,10 +160,13 @@ class Cache {
     const wantsAd = query.authenticData;
     query.authenticData = true;
     const result = this.#env.next(query, answer);
-    if (isWaiting(result)) {
-      return result.then((outcome) => this.#finishAsk(query, answer, hash, wantsAd, outcome));
-    }
+    if (isWaiting(result)) return this.#waitFor(result, query, answer, hash, wantsAd);
     return this.#finishAsk(query, answer, hash, wantsAd, result);
+  }
+
+  /** Apart from `#ask`, so that only queries that wait need an object for what is remembered. */
+  #waitFor(result: Promise<Outcome>, query: Query, answer: Answer, hash: number, wantsAd: boolean): Promise<Outcome> {
+    return result.then((outcome) => this.#finishAsk(query, answer, hash, wantsAd, outcome));
   }
 
   #finishAsk(query: Query, answer: Answer, hash: number, wantsAd: boolean, outcome: Outcome): Outcome {

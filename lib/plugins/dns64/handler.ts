@@ -32,9 +32,14 @@ export function createDns64Handler(options: Dns64Options, env: Env): Handler {
       query.qtype === RRTYPE.AAAA && query.qclass === CLASS.IN && (query.family === 6 || options.allowIpv4);
     const result = next(query, answer);
     if (!isEligible) return result;
-    if (isWaiting(result)) return result.then((outcome) => finish(query, answer, outcome));
+    if (isWaiting(result)) return waitFor(result, query, answer);
     return finish(query, answer, result);
   };
+
+  // Apart, so that only queries that wait need an object for what is remembered.
+  function waitFor(result: Promise<Outcome>, query: Query, answer: Answer): Promise<Outcome> {
+    return result.then((outcome) => finish(query, answer, outcome));
+  }
 }
 
 /** Whether there is no AAAA although the name may have addresses. */

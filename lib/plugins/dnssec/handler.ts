@@ -1,7 +1,7 @@
 // Signs answers for clients that set DO, and answers for the keys themselves (RFC 4035). Worker.
 import type { Answer } from '../../chain/answer.ts';
 import { addRecord } from '../../chain/add-record.ts';
-import { Outcome } from '../../chain/outcome.ts';
+import { Outcome, whenAnswered } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
@@ -63,7 +63,7 @@ export function createDnssecHandler(options: DnssecOptions, env: Env): Handler {
     if (qtype === RRTYPE.DNSKEY && query.nameLength === name.length) return addKeys(query, answer, name);
     if (!query.dnssecOk || qtype === RRTYPE.AXFR || qtype === RRTYPE.IXFR) return next(query, answer);
     const result = next(query, answer);
-    if (typeof result === 'object') return result.then((outcome) => finishAnswer(query, answer, outcome));
+    if (typeof result === 'object') return whenAnswered(result, query, answer, finishAnswer);
     return finishAnswer(query, answer, result);
   };
 }

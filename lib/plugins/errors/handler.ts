@@ -1,6 +1,6 @@
 // Logs why queries failed. Worker.
 import type { Answer } from '../../chain/answer.ts';
-import { Outcome } from '../../chain/outcome.ts';
+import { Outcome, whenAnswered } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
 import { formatType } from '../../wire/types.ts';
@@ -22,7 +22,7 @@ export function createErrorsHandler(options: ErrorsOptions, env: Env): Handler {
 
   return function errors(query, answer) {
     const result = next(query, answer);
-    if (typeof result === 'object') return result.then((outcome) => look(query, answer, outcome));
+    if (typeof result === 'object') return whenAnswered(result, query, answer, look);
     return look(query, answer, result);
   };
 }

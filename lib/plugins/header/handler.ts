@@ -1,6 +1,6 @@
 // Sets and clears header flags of queries and answers. Worker.
 import type { Answer } from '../../chain/answer.ts';
-import { Outcome } from '../../chain/outcome.ts';
+import { Outcome, whenAnswered } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
 import type { FlagChanges, HeaderOptions } from './setup.ts';
@@ -23,7 +23,7 @@ export function createHeaderHandler(options: HeaderOptions, { next }: Env): Hand
   return function header(query, answer) {
     changeQuery(query, options.query);
     const result = next(query, answer);
-    if (typeof result === 'object') return result.then((outcome) => change(query, answer, outcome));
+    if (typeof result === 'object') return whenAnswered(result, query, answer, change);
     return change(query, answer, result);
   };
 }

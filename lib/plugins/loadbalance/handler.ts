@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { isInPrefix } from '../../base/ip-address.ts';
 import type { Answer } from '../../chain/answer.ts';
-import { Outcome } from '../../chain/outcome.ts';
+import { Outcome, whenAnswered } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
 import { SECTION, type Section } from '../../wire/record-index.ts';
@@ -30,7 +30,7 @@ export function createLoadbalanceHandler(options: LoadbalanceOptions, env: Env):
 
   return function loadbalance(query, answer) {
     const result = next(query, answer);
-    if (typeof result === 'object') return result.then((outcome) => after(query, answer, outcome));
+    if (typeof result === 'object') return whenAnswered(result, query, answer, after);
     return after(query, answer, result);
   };
 }

@@ -54,11 +54,21 @@ export function createLogHandler(options: LogOptions, env: Env, writer: LineWrit
     const { qtype } = query;
     const startMs = clock.monotonicMs();
     const result = next(query, answer);
-    if (typeof result === 'object') {
-      return result.then((outcome) => write(rule, query, qtype, answer, outcome, startMs));
-    }
+    if (typeof result === 'object') return waitFor(result, rule, query, qtype, answer, startMs);
     return write(rule, query, qtype, answer, result, startMs);
   };
+
+  // Apart, so that only queries that wait need an object for what is remembered.
+  function waitFor(
+    result: Promise<Outcome>,
+    rule: CompiledRule,
+    query: Query,
+    qtype: number,
+    answer: Answer,
+    startMs: number,
+  ): Promise<Outcome> {
+    return result.then((outcome) => write(rule, query, qtype, answer, outcome, startMs));
+  }
 }
 
 function findRule(rules: readonly CompiledRule[], query: Query): CompiledRule | undefined {

@@ -1,6 +1,6 @@
 // Leaves out authority and additional records that a client does not need. Worker.
 import type { Answer } from '../../chain/answer.ts';
-import { Outcome } from '../../chain/outcome.ts';
+import { Outcome, whenAnswered } from '../../chain/outcome.ts';
 import type { Env, Handler } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
 import { findResponseType, RESPONSE_TYPE } from '../../chain/response-type.ts';
@@ -31,7 +31,7 @@ export function createMinimalHandler(_options: MinimalOptions, { next }: Env): H
 
   return function minimal(query, answer) {
     const result = next(query, answer);
-    if (typeof result === 'object') return result.then((outcome) => trim(query, answer, outcome));
+    if (typeof result === 'object') return whenAnswered(result, query, answer, trim);
     return trim(query, answer, result);
   };
 }
