@@ -156,6 +156,8 @@ export interface Upstream {
   ): Promise<UpstreamReply>;
   /** The same without a promise, for what thousands of queries do at once. The waiter must not throw. */
   ask(message: Uint8Array, transport: 'udp' | 'tcp', timeoutMs: number, waiter: ReplyWaiter, mixing?: CaseMixing): void;
+  /** How many messages came that answer nothing, late ones and forged ones, since this was last called. */
+  takeMismatches(): number;
   close(): void;
 }
 

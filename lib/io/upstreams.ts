@@ -87,6 +87,7 @@ class SharedUpstream {
   readonly #isTls: boolean;
   readonly #forget: () => void;
   #users = 0;
+  #takenMismatches = 0;
 
   constructor(target: UpstreamTarget, ways: Ways, counters: UpstreamCounters, forget: () => void) {
     this.#ways = ways;
@@ -105,11 +106,18 @@ class SharedUpstream {
           this.#ask(message, transport, timeoutMs, { replied: resolve, failed: reject }, mixing);
         }),
       ask: (message, transport, timeoutMs, waiter, mixing) => this.#ask(message, transport, timeoutMs, waiter, mixing),
+      takeMismatches: () => this.#takeMismatches(),
       close: () => {
         if (open && --this.#users === 0) this.close();
         open = false;
       },
     };
+  }
+
+  #takeMismatches(): number {
+    const taken = this.#takenMismatches;
+    this.#takenMismatches = this.counters.mismatches;
+    return this.#takenMismatches - taken;
   }
 
   #ask(

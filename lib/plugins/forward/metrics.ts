@@ -24,6 +24,8 @@ export type UpstreamCells = {
   readonly silences: number;
   /** Times it was found to lead back here. */
   readonly loops: number;
+  /** Messages from its address that answer nothing. */
+  readonly mismatches: number;
   /** Replies in other letters than the question went out with. */
   readonly otherCase: number;
 };
@@ -130,6 +132,11 @@ export function declareUpstreamMetrics(metrics: MetricRegistry, to: string): Ups
       ),
     ),
     loops: metrics.counter('clusterdns_forward_loops_total', 'Times an upstream was found to lead back here.', { to }),
+    mismatches: metrics.counter(
+      'clusterdns_forward_mismatches_total',
+      'Messages from the address of an upstream that answer nothing: late, or forged.',
+      { to },
+    ),
     otherCase: metrics.counter(
       'clusterdns_forward_case_mismatches_total',
       'Replies ignored because their letter case is not that of the question.',

@@ -76,6 +76,7 @@ export class Nameserver {
 
   noteReply(tookMs: number): void {
     this.#unanswered = 0;
+    this.#countMismatches();
     this.latency.add(tookMs);
     if (this.#shared.trouble(this.slot) !== TROUBLE.NONE) this.#recover();
   }
@@ -97,6 +98,7 @@ export class Nameserver {
 
   /** An exchange that began at `startMs` ended without a reply. */
   noteError(startMs: number, isTimeout: boolean): void {
+    this.#countMismatches();
     const isSilent = isTimeout && this.#unanswered > 0 && this.#quietSinceMs <= startMs;
     if (isSilent) this.noteSilent();
     else if (!isTimeout) this.#shared.setTrouble(this.slot, TROUBLE.FAILING);
@@ -126,6 +128,11 @@ export class Nameserver {
     // Those that are probed need no trial, unless it is their answers that were wrong.
     if (this.#maxFails !== 0 && this.#shared.trouble(this.slot) !== TROUBLE.NONE) return false;
     return this.#shared.claimTrial(this.slot, this.#env.clock.nowMs(), TRIAL_MS);
+  }
+
+  #countMismatches(): void {
+    const mismatches = this.upstream.takeMismatches();
+    if (mismatches > 0) this.#env.cells[this.options.cells.mismatches]! += mismatches;
   }
 
   #recover(): void {

@@ -77,6 +77,8 @@ for (const [kind, ports] of WAYS) {
       const reply = await upstreams.open(target).exchange(QUERY, 'udp', 5000);
       t.is(reply.bytes[3], 5);
       t.is(upstreams.counters()[0]!.counters.mismatches, 1);
+      const upstream = upstreams.open(target);
+      t.deepEqual([upstream.takeMismatches(), upstream.takeMismatches()], [1, 0]);
     });
   }
 

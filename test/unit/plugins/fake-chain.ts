@@ -150,6 +150,7 @@ export function makeUpstream(exchange: Upstream['exchange']): Upstream {
         (reply) => waiter.replied(reply),
         (error: Error) => waiter.failed(error),
       ),
+    takeMismatches: () => 0,
     close() {},
   };
 }
