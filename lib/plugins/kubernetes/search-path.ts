@@ -1,6 +1,7 @@
 // The search path of the Pod that a query comes from, for `autopath @kubernetes`. Worker.
 import type { SearchPathFinder } from '../../chain/block-offers.ts';
 import { ZoneTable } from '../../chain/zone-table.ts';
+import { TREE_STATE } from '../../store/layout.ts';
 import type { StoreReader } from '../../store/reader.ts';
 import { parseNameLower } from '../../wire/name.ts';
 import { ClientPods } from './client-pods.ts';
@@ -9,7 +10,10 @@ import type { KubernetesOptions } from './setup.ts';
 /** Lists kept; more namespaces than that start anew. */
 const MAX_LISTS = 4096;
 
-/** Knows the path of a client that is exactly one Pod without DNS settings of its own, for names in a zone of the plugin. */
+/**
+ * Knows the path of a client that is exactly one Pod without DNS settings of its own, for names in a zone of the plugin; none
+ * while the view may be out of date, as an address may be another Pod's by now.
+ */
 export function makeSearchPath(options: KubernetesOptions, store: StoreReader): SearchPathFinder {
   const zones = new ZoneTable(options.zones.map(({ zone }) => zone));
   const { clients: tree } = options.trees;
@@ -18,7 +22,7 @@ export function makeSearchPath(options: KubernetesOptions, store: StoreReader): 
   const lists = new Map<string, readonly Uint8Array[]>();
   return function findSearchPath(query) {
     const index = zones.match(query);
-    if (index === -1) return undefined;
+    if (index === -1 || store.state(options.tree) !== TREE_STATE.SYNCED) return undefined;
     const namespace = clients.findSearchNamespace(query);
     if (namespace === '') return undefined;
     const { zone } = options.zones[index]!;

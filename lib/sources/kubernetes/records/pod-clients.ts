@@ -65,8 +65,9 @@ export class PodClients {
       return;
     }
     const bytes = pods.length === 1 ? encodePod(pods[0]!) : new Uint8Array(0);
-    const flags =
-      pods.length === 1 && pods[0]!.clusterSearch ? ENTRY_FLAG.POD | ENTRY_FLAG.CLUSTER_SEARCH : ENTRY_FLAG.POD;
+    // The address of a Pod that ends may be another one's before its end is known.
+    const hasKnownSearch = pods.length === 1 && pods[0]!.clusterSearch && !pods[0]!.deleting;
+    const flags = hasKnownSearch ? ENTRY_FLAG.POD | ENTRY_FLAG.CLUSTER_SEARCH : ENTRY_FLAG.POD;
     const count = Math.min(pods.length, MAX_SHARERS);
     const rrsets: RrsetData[] = [{ type: POD_TYPE, count, form: RRSET_FORM.POD, bytes }];
     const node = commonNode(pods);
