@@ -14,7 +14,12 @@ import { makeQuery, namespace, service, TestCluster } from '../kubernetes/cluste
 const OPTIONS: AutopathOptions = { zones: ['.'], search: [], plugin: 'kubernetes', successCells: [0] };
 
 /** Names outside of the cluster; everything else there is NXDOMAIN. */
-const OUTSIDE: Readonly<Record<string, number>> = { 'ext.test.': 1, 'only6.test.': 6, 'host.corp.test.': 2 };
+const OUTSIDE: Readonly<Record<string, number>> = {
+  'ext.test.': 1,
+  'only6.test.': 6,
+  'host.corp.test.': 2,
+  'ext.test.corp.test.': 3,
+};
 
 /** Stands for forward: answers at once, or after a turn of the event loop. */
 function forward(waits: boolean, asked: string[] = []): Handler {
