@@ -26,7 +26,7 @@ export type RegexpNode =
 export type ParsedRegexp = {
   readonly root: RegexpNode;
   readonly groupCount: number;
-  /** Numbers of the groups that have names. */
+  /** Numbers of the groups that have names; of two with the same name the later one. */
   readonly groupNames: ReadonlyMap<string, number>;
 };
 

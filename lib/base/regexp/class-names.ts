@@ -73,13 +73,30 @@ export function readPosixClass(
   return { ranges: isNegated ? complement(ranges) : ranges, end: end + 2 };
 }
 
-/** `\pL`, `\p{Greek}`, `\P{^Lu}` in JavaScript's way of writing; undefined when it is malformed. */
+/**
+ * `\pL`, `\p{Greek}`, `\P{^Lu}` in JavaScript's way of writing.
+ *
+ * @returns undefined when it is malformed or no category or script has this name
+ */
 export function readProperty(text: string, at: number): { source: string; end: number } | undefined {
   const match = /^\\([pP])(?:\{(\^?)(\w+)\}|([A-Z]))/.exec(text.slice(at, at + 64));
   if (match === null) return undefined;
   const name = match[3] ?? match[4]!;
   const isNegated = (match[1] === 'P') !== (match[2] === '^');
-  const isCategory = /^(?:L[ulmto]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfosn]?|Any)$/.test(name);
-  const source = `\\${isNegated ? 'P' : 'p'}{${isCategory ? name : `Script=${name}`}}`;
-  return { source, end: at + match[0].length };
+  // Go does not care about the letter case.
+  const spellings = [name, name[0]!.toUpperCase() + name.slice(1).toLowerCase(), name.toUpperCase()];
+  const property = spellings.map(findProperty).find((found) => found !== undefined);
+  if (property === undefined) return undefined;
+  return { source: `\\${isNegated ? 'P' : 'p'}{${property}}`, end: at + match[0].length };
+}
+
+function findProperty(name: string): string | undefined {
+  if (/^(?:Any|ASCII|Assigned)$/.test(name)) return name;
+  return [`General_Category=${name}`, `Script=${name}`].find((property) => {
+    try {
+      return new RegExp(`\\p{${property}}`, 'u');
+    } catch {
+      return undefined;
+    }
+  });
 }

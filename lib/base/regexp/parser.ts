@@ -80,7 +80,8 @@ class Parser {
       }
       const part = this.#atom();
       if (part !== undefined) parts.push(part);
-      this.#repeats(parts, part !== undefined);
+      // Behind flags in the middle it is the part in front of them that repeats.
+      this.#repeats(parts, parts.length > 0);
     }
     return parts.length === 1 ? parts[0]! : parts.length === 0 ? { kind: 'empty' } : { kind: 'sequence', parts };
   }
@@ -169,7 +170,6 @@ class Parser {
     if (named) {
       const name = named[1]!;
       if (!/^\w+$/.test(name)) throw this.#error('invalid named capture');
-      if (this.#groupNames.has(name)) throw this.#error('duplicate capture group name');
       index = ++this.#groups;
       this.#groupNames.set(name, index);
       this.#at += named[0].length;

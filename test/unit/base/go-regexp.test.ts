@@ -44,6 +44,8 @@ const MATCHES: readonly (readonly [pattern: string, text: string, expected: read
     ['\\Qa.b\\E{2}', 'a.bb', ['a.bb']],
     ['^*a', 'a', ['a']],
     ['(?P<1>a)', 'a', ['a', 'a']],
+    ['a(?i)*', 'aaA', ['aa']],
+    ['\\p{Lc}\\p{greek}\\p{Letter}\\p{ASCII}', 'Aαxy', ['Aαxy']],
     ['(?:(a)|b)*', 'ab', ['ab', 'a']],
     ['(a*)+', 'b', ['', '']],
     ['(|a)*', 'aa', ['', '']],
@@ -75,7 +77,6 @@ for (const pattern of [
   '\\',
   'x{1001}',
   '\\y',
-  '(?P<n>a)(?P<n>b)',
   '(?P<a-b>a)',
   '(?>a)',
   'a*+',
@@ -85,6 +86,7 @@ for (const pattern of [
   '\\Z',
   '\\C',
   '\\p{Nosuch}',
+  '\\p{Alphabetic}',
   '[a-\\d]',
   `${'('.repeat(1001)}${')'.repeat(1001)}`,
   '.{1000}'.repeat(30),
@@ -97,6 +99,10 @@ for (const pattern of [
     t.true(error.message.endsWith(`\`${pattern}\``), error.message);
   });
 }
+
+test('of groups with the same name the later one has it', (t) => {
+  t.deepEqual([...compileGoRegexp('(?P<n>a)(?P<n>b)').exec('ab')!.names], [['n', 2]]);
+});
 
 test('groups have numbers and names', (t) => {
   const regexp = compileGoRegexp('(a)(?P<second>b)?');
