@@ -98,6 +98,7 @@ export class WorkerPool {
   #plan: Plan | undefined;
   #stopping = false;
   #cancelWatch: CancelTimer | undefined;
+  #toldUdp = '';
   #watchedMs: number;
 
   constructor(options: PoolOptions) {
@@ -253,6 +254,7 @@ export class WorkerPool {
   #settle(slot: Slot, message: Exclude<FromWorker, { readonly type: 'fatal' | 'fault' | 'log' | 'notified' }>): void {
     if (message.type === 'prepared') {
       slot.prepared = message.generation;
+      this.#tellUdp(message.udp);
       slot.sockets = message.sockets;
     }
     for (const { type, generation, settle } of slot.waiting) {
@@ -262,6 +264,15 @@ export class WorkerPool {
       else if (message.type === 'refused') settle(new ConfigError('LISTEN', message.message));
       else if (message.type === type) settle();
     }
+  }
+
+  /** Says once how packets are read. */
+  #tellUdp(how: string): void {
+    if (this.#toldUdp === how) return;
+    this.#toldUdp = how;
+    const { log } = this.#options;
+    if (how.startsWith('mmsg')) log.info(`UDP by recvmmsg and sendmmsg: ${how.slice('mmsg: '.length)}`);
+    else log.warning(`UDP by node:dgram: ${how.slice('dgram: '.length)}`);
   }
 
   #reportFault(where: string, message: string, stack: string): void {
