@@ -32,6 +32,8 @@ export class Flight {
   waiters: readonly Passenger[] = NONE;
   readonly transport: 'udp' | 'tcp';
   readonly deadlineMs: number;
+  /** When it is given up if no upstream says anything; at most `deadlineMs`. */
+  readonly silentDeadlineMs: number;
   /** Upstreams in the order of the policy, as drawn for this flight. */
   order: readonly Nameserver[] = NONE;
   /** Those of them not asked in this round. */
@@ -59,12 +61,20 @@ export class Flight {
   error = '';
   resolve!: Settle;
 
-  constructor(query: Query, answer: Answer, place: number, transport: 'udp' | 'tcp', deadlineMs: number) {
+  constructor(
+    query: Query,
+    answer: Answer,
+    place: number,
+    transport: 'udp' | 'tcp',
+    deadlineMs: number,
+    silentDeadlineMs: number,
+  ) {
     this.query = query;
     this.answer = answer;
     this.place = place;
     this.transport = transport;
     this.deadlineMs = deadlineMs;
+    this.silentDeadlineMs = silentDeadlineMs;
     this.message = buildMessage(query);
     this.key = makeKey(query, this.message, transport);
   }

@@ -24,7 +24,7 @@ import { REPLY, ReplyReader, copyAnswer } from './relay.ts';
 import type { ForwardZoneOptions } from './setup.ts';
 import { SharedState } from './shared-state.ts';
 
-/** Time a query has for all its upstreams together; the second when none of them has said anything of late. */
+/** Time a query has for all its upstreams together; the second while none of them says anything. */
 const DEADLINE_MS = 5000;
 const SILENT_DEADLINE_MS = 2000;
 /** Exchanges for one query when the Corefile sets no limit. */
@@ -98,9 +98,10 @@ export class Forwarder implements AttemptUser {
     this.#nameservers.update();
     const place = this.#admission.enter(query, nowMs);
     if (place < 0) return this.#refuse(answer, -1 - place);
-    const latestMs = nowMs + (this.#nameservers.isAnyAudible ? DEADLINE_MS : SILENT_DEADLINE_MS);
-    const deadlineMs = query.deadlineMs > 0 ? Math.min(query.deadlineMs, latestMs) : latestMs;
-    const flight = new Flight(query, answer, place, this.#transportFor(query), deadlineMs);
+    const latestMs = query.deadlineMs > 0 ? query.deadlineMs : Number.POSITIVE_INFINITY;
+    const deadlineMs = Math.min(nowMs + DEADLINE_MS, latestMs);
+    const silentDeadlineMs = Math.min(nowMs + SILENT_DEADLINE_MS, latestMs);
+    const flight = new Flight(query, answer, place, this.#transportFor(query), deadlineMs, silentDeadlineMs);
     const first = this.#flights.get(flight.key);
     if (first) {
       this.#env.cells[this.#cells.coalesced]!++;
@@ -161,7 +162,7 @@ export class Forwarder implements AttemptUser {
     const isRefresh = flight.query.transport === TRANSPORT.INTERNAL;
     const maxAttempts = isRefresh ? 0 : (maxConnectAttempts ?? 2 * this.#nameservers.count);
     if (flight.attempts >= (maxAttempts || MAX_ATTEMPTS)) return false;
-    if (this.#env.clock.monotonicMs() >= flight.deadlineMs) return false;
+    if (this.#env.clock.monotonicMs() >= this.#deadlineOf(flight)) return false;
     const nameserver = this.#nameservers.take(flight);
     if (nameserver === undefined) return false;
     if (nameserver.rank !== RANK.DOWN) {
@@ -175,9 +176,13 @@ export class Forwarder implements AttemptUser {
     return true;
   }
 
+  #deadlineOf({ deadlineMs, silentDeadlineMs }: Flight): number {
+    return this.#nameservers.isAnyAudible ? deadlineMs : silentDeadlineMs;
+  }
+
   #ask(flight: Flight, nameserver: Nameserver, transport: 'udp' | 'tcp'): void {
     const startMs = this.#env.clock.monotonicMs();
-    const timeoutMs = Math.min(this.#options.readTimeoutMs, flight.deadlineMs - startMs);
+    const timeoutMs = Math.min(this.#options.readTimeoutMs, this.#deadlineOf(flight) - startMs);
     flight.outstanding++;
     flight.attempts++;
     flight.first ??= nameserver;

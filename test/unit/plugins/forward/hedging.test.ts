@@ -66,6 +66,15 @@ test('a silent upstream gets at most one probe a second once it is known to be s
   t.is(rig.asked().includes('1'), false);
 });
 
+test('while all upstreams are silent a query fails after two seconds, the first one too', async (t) => {
+  const rig = makeForwardRig('forward . 192.0.2.1 192.0.2.2', { 1: { silent: true }, 2: { silent: true } });
+  for (const name of ['first.test', 'second.test']) {
+    const { reply, tookMs } = await rig.time(name);
+    t.is(reply.rcode, 2);
+    t.true(tookMs >= 1900 && tookMs <= 2250, `${tookMs}`);
+  }
+});
+
 test('max_fails 0: no probes, and a copy of a query once a second shows when the upstream is back', async (t) => {
   const rig = makeForwardRig(`${THREE} {\n max_fails 0\n}`, {
     1: { silent: true },
