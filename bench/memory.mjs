@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Memory of the whole program that follows a cluster: steady, and the peak over its start and three forced relists.
 //
-//   node bench/memory.mjs [--services 10000] [--endpoints 10] [--pods 0] [--cgroup MIB] [--paged]
+//   node bench/memory.mjs [--services 10000] [--endpoints 10] [--pods 0] [--topology zone|node] [--cgroup MIB] [--paged]
 //
 // `--cgroup` runs the server in a memory cgroup of that size (cgroup v1 or v2, when it can be written). Figures are those of
 // the process (VmHWM, VmRSS); the last line is JSON. Worth something only on a machine with little else to do.
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     services: { type: 'string', default: '10000' },
     endpoints: { type: 'string', default: '10' },
     pods: { type: 'string', default: '0' },
+    topology: { type: 'string' },
     cgroup: { type: 'string' },
     paged: { type: 'boolean', default: false },
   },
@@ -54,9 +55,11 @@ const [, url] = await waitFor('API server', () => /listening on (\S+)/.exec(api.
 
 const port = await findFreePort();
 const corefile = path.join(folder, 'Corefile');
+const podLine = pods > 0 ? ' pods verified\n' : '';
+const topologyLine = values.topology === undefined ? '' : ` topology ${values.topology} node-1\n`;
 fs.writeFileSync(
   corefile,
-  `.:${port} {\n bind 127.0.0.1\n kubernetes cluster.local in-addr.arpa {\n endpoint ${url}\n startup_timeout 60s\n${pods > 0 ? ' pods verified\n' : ''} }\n}\n`,
+  `.:${port} {\n bind 127.0.0.1\n kubernetes cluster.local in-addr.arpa {\n endpoint ${url}\n startup_timeout 60s\n${podLine}${topologyLine} }\n}\n`,
 );
 
 const group = values.cgroup === undefined ? undefined : makeGroup(Number(values.cgroup));
@@ -78,6 +81,7 @@ try {
     services,
     endpoints: services * endpoints,
     pods,
+    topology: values.topology ?? null,
     streaming: !values.paged,
     firstAnswerPeakMib: firstMib,
     steadyMib,

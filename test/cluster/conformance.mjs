@@ -7,7 +7,7 @@ import { makeFolder, PROJECT_DIR, runProgram } from '../scenario/programs.mjs';
 import { ApiServer } from './api-server.mjs';
 
 const CONFORMANCE = path.join(PROJECT_DIR, 'test', 'conformance');
-const VECTORS = path.join(CONFORMANCE, 'vectors', 'kubernetes');
+const VECTORS = ['kubernetes', 'own'].map((folder) => path.join(CONFORMANCE, 'vectors', folder));
 /** What only the fake API server can do or show, and kinds that the real one does not serve. */
 const NEEDS_FAKE =
   /"api":|"dropWatches"|"gone":|"fail":|"hang":|"bookmark"|waitWatchers|apiWatched|apiNotRequested|ServiceImport/;
@@ -27,9 +27,7 @@ export async function checkConformance(checks) {
   try {
     await api.start();
     const { clusters } = readKubeconfig(api.read('insecure.kubeconfig'));
-    const files = fs
-      .readdirSync(VECTORS)
-      .map((file) => path.join(VECTORS, file))
+    const files = VECTORS.flatMap((folder) => fs.readdirSync(folder).map((file) => path.join(folder, file)))
       .filter((file) => file.endsWith('.json') && !/startup": *"fail/.test(fs.readFileSync(file, 'utf8')))
       .filter(
         (file) => !NEEDS_FAKE.test(fs.readFileSync(file, 'utf8')) && !OTHER_PLUGINS.test(fs.readFileSync(file, 'utf8')),

@@ -4,6 +4,7 @@
 // found, by the place's label in front of the name.
 import type { Env } from '../../chain/plugin.ts';
 import type { Query } from '../../chain/query.ts';
+import { TREE_STATE } from '../../store/layout.ts';
 import { relativeNameHash } from '../../store/name-hash.ts';
 import { PLACE_LABEL_LENGTH } from '../../store/place-name.ts';
 import type { StoreReader } from '../../store/reader.ts';
@@ -50,7 +51,11 @@ export class NearbyEndpoints {
     if ((flags & PLACE_FLAG.NODE) !== 0) {
       const near = this.#find(length);
       if (near !== 0) return this.#count(this.#cells.node, near);
-      if ((flags & PLACE_FLAG.ONLY) !== 0) return this.#count(this.#cells.none, 0);
+      if ((flags & PLACE_FLAG.ONLY) !== 0) {
+        // In a view that may be out of date the address may be another Pod's by now: that is no ground to deny.
+        const isCurrent = store.state(tree) === TREE_STATE.SYNCED;
+        return isCurrent ? this.#count(this.#cells.none, 0) : this.#count(this.#cells.unknown, entry);
+      }
     }
     if ((flags & PLACE_FLAG.ZONE) === 0) return this.#count(this.#cells.all, entry);
     if (!this.#clients.takeZone(key)) return this.#count(this.#cells.unknown, entry);

@@ -88,10 +88,15 @@ function keysOf(pod: Pod): readonly string[] {
   return [...new Set([...first, ...pod.place.otherIps.flatMap((ip) => keyOf(ip) ?? [])])];
 }
 
-/** The node that all of them run on, as those that share its address do; '' when it is not known for certain. */
+/**
+ * The node that all of them run on, as those that share its address do; '' when it is not known for certain. A Pod that ends
+ * has lost the address to one that does not.
+ */
 function commonNode(pods: readonly Pod[]): string {
-  const node = pods[0]?.place?.node ?? '';
-  return pods.every(({ place }) => place?.node === node) ? node : '';
+  const staying = pods.filter(({ deleting }) => !deleting);
+  const [first, ...others] = staying.length > 0 ? staying : pods;
+  const node = first?.place?.node ?? '';
+  return others.every(({ place }) => place?.node === node) ? node : '';
 }
 
 /** Bytes of the address as text, IPv4 inside IPv6 as IPv4: that is how packets of either kind arrive. */

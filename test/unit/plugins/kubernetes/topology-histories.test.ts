@@ -16,7 +16,14 @@ type Endpoint = {
   forNodes: string[];
 };
 type Slice = { kind: 'EndpointSlice'; name: string; service: string; family: 4 | 6; endpoints: Endpoint[] };
-type Pod = { kind: 'Pod'; name: string; address: string; nodeName: string; zone: string | undefined };
+type Pod = {
+  kind: 'Pod';
+  name: string;
+  address: string;
+  nodeName: string;
+  zone: string | undefined;
+  ending: boolean;
+};
 type Service = { kind: 'Service'; name: string; traffic: string; distribution: string; isHeadless: boolean };
 type Model = Slice | Pod | Service;
 
@@ -57,6 +64,7 @@ const anyPod: fc.Arbitrary<Model> = fc.record({
   address: fc.constantFrom(...CLIENTS),
   nodeName: fc.constantFrom('n1', 'n1', 'n2', 'n3'),
   zone: maybe(['a', 'b']),
+  ending: fc.constantFrom(false, false, true),
 });
 const anyService: fc.Arbitrary<Model> = fc.record({
   kind: fc.constant('Service' as const),
@@ -92,8 +100,14 @@ function rawOf(model: Model): RawObject {
       });
     case 'Pod': {
       const labels = model.zone === undefined ? {} : { 'topology.kubernetes.io/zone': model.zone };
-      const { nodeName } = model;
-      return { kind: 'Pod', metadata: { ...metadata, labels }, spec: { nodeName }, status: { podIP: model.address } };
+      const { nodeName, ending } = model;
+      const life = ending ? { deletionTimestamp: '2026-11-22T10:00:00Z' } : {};
+      return {
+        kind: 'Pod',
+        metadata: { ...metadata, ...life, labels },
+        spec: { nodeName },
+        status: { podIP: model.address },
+      };
     }
     default:
       return {
@@ -122,9 +136,9 @@ class Reference {
   }
 
   #nodeOf(client: string): string | undefined {
-    const nodes = new Set(
-      this.#objects.flatMap((it) => (it.kind === 'Pod' && it.address === client ? it.nodeName : [])),
-    );
+    const pods = this.#objects.flatMap((it) => (it.kind === 'Pod' && it.address === client ? it : []));
+    const staying = pods.filter(({ ending }) => !ending);
+    const nodes = new Set((staying.length > 0 ? staying : pods).map(({ nodeName }) => nodeName));
     return nodes.size === 1 ? [...nodes][0] : undefined;
   }
 

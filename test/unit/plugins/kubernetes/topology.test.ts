@@ -202,6 +202,29 @@ test('topology: a client is where its Pod is now, and nowhere while two Pods on 
   t.is(await ask(), ALL);
 });
 
+test('topology: a Pod that ends has lost its address to one that does not', async (t) => {
+  const cluster = makeCluster('zone').apply(onNode('old', '10.1.0.9', 'a1'));
+  const ending = onNode('old', '10.1.0.9', 'a1');
+  (ending.metadata as { deletionTimestamp?: string }).deletionTimestamp = '2026-11-22T10:00:00Z';
+  const ask = (): Promise<string> => cluster.short('db.shop.svc.cluster.local', 'A', cluster.handler, '10.1.0.9');
+  cluster.apply(ending);
+  t.is(await ask(), '10.0.0.1, 10.0.0.2', 'it still asks');
+  cluster.apply(onNode('young', '10.1.0.9', 'b1'));
+  t.is(await ask(), '10.0.0.3');
+});
+
+test('topology: nobody is denied by a view that may be out of date', async (t) => {
+  const cluster = makeCluster('zone');
+  const ask = (): Promise<string> => cluster.short('local.shop.svc.cluster.local', 'A', cluster.handler, CLIENTS.a1);
+  t.is(await ask(), 'NODATA');
+  cluster.view.markOutdated(true);
+  cluster.settle();
+  t.is(await ask(), '10.0.0.2, 10.0.0.3');
+  cluster.view.markOutdated(false);
+  cluster.settle();
+  t.is(await ask(), 'NODATA');
+});
+
 test('topology: Pods on the host network share an address and a node', async (t) => {
   const cluster = makeCluster('zone').apply(
     onNode('proxy', '192.168.0.1', 'b1', { spec: { nodeName: 'b1', hostNetwork: true } }),
