@@ -99,8 +99,10 @@ export class ZoneAnswers {
           this.addAuthority(query, answer, zoneLabel, RRTYPE.NS);
           return Outcome.ANSWERED;
         }
-        // A name that becomes itself can only loop.
-        if (equalNames(name.name, 0, target.name, 0)) break;
+        // A name that becomes itself can only loop. `name` may be the target of the alias before.
+        const isSame = equalNames(name.name, 0, this.#renamed, 0);
+        target.set(this.#renamed, 0);
+        if (isSame) break;
         if (qtype === RRTYPE.CNAME) {
           this.addAuthority(query, answer, zoneLabel, RRTYPE.NS);
           return Outcome.ANSWERED;
@@ -241,7 +243,7 @@ export class ZoneAnswers {
   }
 
   /**
-   * Adds the DNAME and the alias that it makes of the name; the alias's target is then in `#target`.
+   * Adds the DNAME and the alias that it makes of the name; the alias's target is then in `#renamed`.
    * @returns false when the new name is too long (RFC 6672 section 2.2)
    */
   #addRenamed(query: Query, answer: Answer, name: LabelledName, nameAt: number): boolean {
@@ -265,7 +267,6 @@ export class ZoneAnswers {
       answer.writeName(this.#renamed);
       answer.endRecord();
     }
-    this.#target.set(this.#renamed, 0);
     return true;
   }
 

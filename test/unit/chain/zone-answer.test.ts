@@ -41,6 +41,9 @@ x.target IN A 192.0.2.90
 below.d IN A 192.0.2.91
 far IN DNAME ${'l.'.repeat(100)}
 self IN DNAME self
+todname IN CNAME x.d
+tonodname IN CNAME below.d
+d2 IN DNAME d
 srv IN SRV 0 5 80 MAIL
 svc IN HTTPS 1 mail alpn=h2
 x.*.starent IN TXT "below a wildcard without records"
@@ -170,6 +173,42 @@ const CASES: readonly (readonly [string, string, readonly string[]])[] = [
       'answer d.example.org. 30 DNAME target.example.org.',
       'answer below.d.example.org. 30 CNAME below.target.example.org.',
       SOA,
+    ],
+  ],
+  [
+    'todname.example.org',
+    'A',
+    [
+      'NOERROR aa',
+      'answer todname.example.org. 3600 CNAME x.d.example.org.',
+      'answer d.example.org. 30 DNAME target.example.org.',
+      'answer x.d.example.org. 30 CNAME x.target.example.org.',
+      'answer x.target.example.org. 3600 A 192.0.2.90',
+      ...NS,
+    ],
+  ],
+  [
+    'tonodname.example.org',
+    'A',
+    [
+      'NXDOMAIN aa',
+      'answer tonodname.example.org. 3600 CNAME below.d.example.org.',
+      'answer d.example.org. 30 DNAME target.example.org.',
+      'answer below.d.example.org. 30 CNAME below.target.example.org.',
+      SOA,
+    ],
+  ],
+  [
+    'x.d2.example.org',
+    'A',
+    [
+      'NOERROR aa',
+      'answer d2.example.org. 3600 DNAME d.example.org.',
+      'answer x.d2.example.org. 3600 CNAME x.d.example.org.',
+      'answer d.example.org. 30 DNAME target.example.org.',
+      'answer x.d.example.org. 30 CNAME x.target.example.org.',
+      'answer x.target.example.org. 3600 A 192.0.2.90',
+      ...NS,
     ],
   ],
   ['x.self.example.org', 'A', ['SERVFAIL']],
