@@ -50,7 +50,7 @@ export class ZoneAliases {
     else if (into.rcode === RCODE.NXDOMAIN || into.rcode === RCODE.YXDOMAIN) {
       answer.rcode = into.rcode;
       isPositive = false;
-    } else isPositive = into.rcode !== RCODE.NOERROR || answers > 0;
+    } else isPositive = into.rcode !== RCODE.NOERROR || hasAnswer(into, query.qtype);
     answer.error = into.error;
     answer.truncated ||= into.truncated;
     answer.live ||= into.live;
@@ -60,6 +60,13 @@ export class ZoneAliases {
     copyAddresses(answer, into);
     return Outcome.ANSWERED;
   }
+}
+
+/** Aliases alone are no answer (RFC 2308 section 2.2). */
+function hasAnswer({ records }: Answer, type: number): boolean {
+  const answers = records.counts[SECTION.ANSWER]!;
+  for (let i = 0; i < answers; i++) if (records.type(i) === type) return true;
+  return answers > 0 && type === RRTYPE.ANY;
 }
 
 function copyAll(answer: Answer, from: Answer): void {

@@ -44,6 +44,8 @@ self IN DNAME self
 todname IN CNAME x.d
 tonodname IN CNAME below.d
 d2 IN DNAME d
+*.wtoent IN CNAME ent
+towtoent IN CNAME a.wtoent
 srv IN SRV 0 5 80 MAIL
 svc IN HTTPS 1 mail alpn=h2
 x.*.starent IN TXT "below a wildcard without records"
@@ -209,6 +211,16 @@ const CASES: readonly (readonly [string, string, readonly string[]])[] = [
       'answer x.d.example.org. 30 CNAME x.target.example.org.',
       'answer x.target.example.org. 3600 A 192.0.2.90',
       ...NS,
+    ],
+  ],
+  [
+    'towtoent.example.org',
+    'A',
+    [
+      'NOERROR aa',
+      'answer towtoent.example.org. 3600 CNAME a.wtoent.example.org.',
+      'answer a.wtoent.example.org. 3600 CNAME ent.example.org.',
+      SOA,
     ],
   ],
   ['x.self.example.org', 'A', ['SERVFAIL']],
