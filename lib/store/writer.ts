@@ -128,18 +128,19 @@ export class StoreWriter {
    * @param name relative to the zone: wire form, lower case, without the root label; the apex is empty
    * @param flags 16 bits, meaning is the source's
    * @param rrsets no type twice; none makes an empty non-terminal
+   * @param onlyNew a name that is there keeps what it has
    * @returns whether anything changed; the same contents again are no change
    * @throws StoreFullError when there is no room; the name keeps what it had
    * @throws RangeError when an argument is not of this form
    */
-  put(tree: number, name: Uint8Array, flags: number, rrsets: readonly RrsetData[]): boolean {
+  put(tree: number, name: Uint8Array, flags: number, rrsets: readonly RrsetData[], onlyNew = false): boolean {
     checkTree(tree);
     const size = measureEntry(name, flags, rrsets);
     if (this.#dropping.length > 0 && this.#dropping.includes(tree)) this.#finishDrop(tree);
     const hash = this.#hash(tree, name);
     const { reader } = this;
     const before = reader.find(tree, name, 0, name.length, hash);
-    if (before !== 0 && equalsEntry(reader, before, flags, rrsets)) return false;
+    if (before !== 0 && (onlyNew || equalsEntry(reader, before, flags, rrsets))) return false;
 
     if (this.#reclaimer.deferredBlocks >= BLOCKS_BEFORE_RECLAIM) this.#reclaimer.step(BLOCKS_BEFORE_RECLAIM);
     const units = Math.ceil(size / UNIT_BYTES);

@@ -359,3 +359,12 @@ test('reserve: the names that follow cost no rebuild, those before stay, and wha
   t.is(writer.stats().tableSlots, tableSlots);
   t.not(find(reader, 1, 'after-994'), 0);
 });
+
+test('put only a new name: one that is there keeps what it has', (t) => {
+  const { writer } = createStore();
+  t.true(writer.put(1, name('a'), 0, [rrset(1, 1)], true));
+  t.false(writer.put(1, name('a'), 0, [rrset(1, 2)], true));
+  t.deepEqual(writer.get(1, name('a'))?.rrsets, [rrset(1, 1)]);
+  t.true(writer.put(1, name('a'), 0, [rrset(1, 2)]));
+  t.deepEqual(writer.get(1, name('a'))?.rrsets, [rrset(1, 2)]);
+});

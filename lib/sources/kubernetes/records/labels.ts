@@ -37,7 +37,8 @@ function dashedAddresses(slice: EndpointSlice): readonly string[] {
   if (slice !== lastSlice) {
     lastSlice = slice;
     lastDashed = slice.addresses.map((address) => {
-      const dashed = address.replace(/[.:]/g, '-');
+      if (!address.includes(':')) return address.replaceAll('.', '-');
+      const dashed = address.replaceAll(':', '-').replaceAll('.', '-');
       return dashed.endsWith('-') ? `${dashed}0` : dashed;
     });
   }

@@ -38,8 +38,8 @@ export class Pointers {
   add(address: string, kind: number, relative: string): boolean {
     const name = reverseOf(address);
     if (name === undefined || relative.length > 255) return false;
+    if (this.#writeFirst(name, kind, relative)) return true;
     const targets = this.#read(name);
-    if (targets.length === 0) return this.#writeOne(name, kind, relative);
     const target = encodeTarget(kind, relative);
     if (targets.includes(target) || targets.length >= MAX_TARGETS) return false;
     const all = [...targets, target];
@@ -76,23 +76,23 @@ export class Pointers {
     return this.#put(name, targets.length);
   }
 
-  /** The usual case, an address of one endpoint, without lists. */
-  #writeOne(name: string, kind: number, relative: string): boolean {
+  /** The usual case, an address of one endpoint, without lists. @returns false when the name has targets */
+  #writeFirst(name: string, kind: number, relative: string): boolean {
     scratch.clear();
     scratch.putByte(kind);
     scratch.putByte(relative.length);
     scratch.putLatin1(relative);
-    return this.#put(name, 1);
+    return this.#put(name, 1, true);
   }
 
-  #put(name: string, count: number): boolean {
+  #put(name: string, count: number, onlyNew = false): boolean {
     const rrset: RrsetData = {
       type: RRTYPE.PTR,
       count,
       form: RRSET_FORM.POINTERS,
       bytes: scratch.take(),
     };
-    return this.#writer.put(this.#tree, toBytes(name), 0, [rrset]);
+    return this.#writer.put(this.#tree, toBytes(name), 0, [rrset], onlyNew);
   }
 }
 
