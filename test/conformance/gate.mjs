@@ -14,8 +14,12 @@ const PROGRAM = path.join(HERE, '..', '..', 'bin', 'clusterdns');
 const known = JSON.parse(fs.readFileSync(path.join(HERE, 'known-differences.json'), 'utf8'));
 const workDir = fs.mkdtempSync(path.join(os.tmpdir(), 'clusterdns-conformance-'));
 
+/** Run once more on node:dgram: what depends on sockets. `npm run fault` runs all. */
+const PORTABLE =
+  '^(?:kubeadm|message|bind-addresses|bind-ipv6|multisocket|cache-truncated|cache-big|forward-relay-rcodes|udp-odd|acl-drop)/';
+
 /** Results by id; undefined when the runner did not get to its end. */
-function run(jobs, only) {
+function run(jobs, only, env = {}) {
   const resultFile = path.join(workDir, 'results.json');
   fs.rmSync(resultFile, { force: true });
   const args = ['--cmd', `${PROGRAM} -conf {corefile}`, '--quiet', '--jobs', String(jobs), '--json', resultFile];
@@ -23,6 +27,7 @@ function run(jobs, only) {
   const { stdout, stderr } = spawnSync(process.execPath, [path.join(HERE, 'run-vectors.mjs'), ...args, ...FOLDERS], {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
+    env: { ...process.env, ...env },
   });
   if (!fs.existsSync(resultFile)) {
     console.log(`${stdout}${stderr}\n0 passed, 1 failed`);
@@ -32,7 +37,18 @@ function run(jobs, only) {
   return new Map(vectors.flatMap(({ results }) => results).map((result) => [result.id, result]));
 }
 
-const results = run(Math.max(2, Math.min(4, os.availableParallelism())));
+function runPortable() {
+  const env = { CLUSTERDNS_UDP: 'dgram' };
+  const found = run(jobs, PORTABLE, env);
+  const isFailed = ([id, { status }]) => status === 'fail' && known[id] === undefined;
+  if (![...found].some(isFailed)) return found;
+  const second = run(1, PORTABLE, env);
+  return new Map([...found].map(([id, result]) => [id, isFailed([id, result]) ? (second.get(id) ?? result) : result]));
+}
+
+const jobs = Math.max(2, Math.min(4, os.availableParallelism()));
+const results = run(jobs);
+const portable = process.env.CLUSTERDNS_UDP === undefined ? runPortable() : new Map();
 const again = [...results.values()].filter(({ id, status }) => status === 'fail' && known[id] === undefined);
 if (again.length > 0 && again.length <= 40) {
   // A later query of a check may depend on earlier ones, so whole checks are repeated.
@@ -43,6 +59,7 @@ if (again.length > 0 && again.length <= 40) {
     if (results.get(id)?.status === 'fail') results.set(id, result);
   }
 }
+for (const [id, result] of portable) if (known[id] === undefined) results.set(`${id} (dgram)`, result);
 fs.rmSync(workDir, { recursive: true, force: true });
 
 const counts = { passed: 0, failed: 0, skipped: 0 };

@@ -8,7 +8,7 @@
 // *.test.ts of this folder in injected time, as part of `npm test`.
 import { Checks } from '../scenario/checks.mjs';
 
-const AREAS = ['upstreams', 'real-upstreams', 'cluster', 'workers'];
+const AREAS = ['upstreams', 'real-upstreams', 'cluster', 'workers', 'dgram'];
 const words = process.argv.slice(2);
 const onlyAt = words.indexOf('--only');
 const only = onlyAt < 0 ? undefined : new RegExp(words.splice(onlyAt, 2)[1]);
