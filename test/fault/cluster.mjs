@@ -154,7 +154,7 @@ async function startsWithoutApi() {
       async () => (await client.ask('example.org.', 'A', { timeoutMs: 100 }))?.rcode === 'NOERROR',
     );
     const forwardedMs = Date.now() - startMs;
-    expect(forwardedMs <= 2000, `${forwardedMs} ms until a forwarded name was answered`);
+    expect(forwardedMs <= 2000 * BUSY, `${forwardedMs} ms until a forwarded name was answered`);
     for (const [name, type] of [
       [nameOf('steady'), 'A'],
       [nameOf('nope'), 'A'],

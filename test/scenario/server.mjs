@@ -6,6 +6,8 @@ import path from 'node:path';
 import { DnsClient } from './dns-client.mjs';
 import { findFreePort, makeFolder, PROJECT_DIR, Program, waitFor } from './programs.mjs';
 
+/** Times a start is repeated because another program took one of its ports. */
+const PORT_TRIES = 3;
 const LAUNCHER = path.join(PROJECT_DIR, 'bin', 'clusterdns');
 
 /** Command and arguments that start the server with these arguments after its name. */
@@ -38,6 +40,18 @@ export function spawnServer(args, options = {}) {
  *   wrap: words before the command; env: further environment; port: of the DNS listener; timeoutMs
  */
 export async function startServer(corefile, options = {}) {
+  for (let triesLeft = PORT_TRIES; ; triesLeft--) {
+    try {
+      return await startOnce(corefile, options);
+    } catch (error) {
+      // A free port is anybody's until it is opened; on a busy machine others look for one at the same moment.
+      const isTaken = options.port === undefined && error.message.includes('address already in use');
+      if (!isTaken || triesLeft === 0) throw error;
+    }
+  }
+}
+
+async function startOnce(corefile, options) {
   const dir = makeFolder('server');
   const ports = {
     port: options.port ?? (await findFreePort()),
