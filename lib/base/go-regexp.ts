@@ -1,14 +1,17 @@
 // Regular expressions as the Corefile writes them (Go's RE2 syntax). Both kinds of thread.
 //
 // They are tried on names that clients choose, so the work must be bounded as it is in Go. V8 is several times faster where it
-// finds its way without trying again; where it might not, or the text is long, an engine of our own takes linear time. See
+// finds its way without trying again; where it might not, or the text is long, RE2's own way is gone, in linear time. See
 // docs/decisions/0024-regular-expressions.md.
-import type { ParsedRegexp } from './regexp/ast.ts';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
+import { countSteps, type ParsedRegexp, type RegexpNode } from './regexp/ast.ts';
 import { backtrackingCost } from './regexp/backtracking-cost.ts';
-import { LinearMatcher } from './regexp/linear-matcher.ts';
 import { parseRegexp, RegexpError } from './regexp/parser.ts';
-import { compileProgram, MAX_INSTRUCTIONS, type Program } from './regexp/program.ts';
-import { toJavaScript } from './regexp/source.ts';
+import { toJavaScript, toRe2 } from './regexp/source.ts';
+
+// By name, when the first expression needs it: most Corefiles have none that does.
+const loadRe2 = createRequire(import.meta.url);
 
 export { RegexpError };
 
@@ -16,6 +19,8 @@ export { RegexpError };
 const MAX_TEXT = 256;
 const MAX_STEPS = 2 * MAX_TEXT ** 2;
 const MAX_FACTOR = 64;
+/** Linear time is the text's length times these. */
+const MAX_EXPRESSION_STEPS = 20_000;
 
 export type GoMatch = {
   /** The whole match, then the groups; undefined for one that took no part. */
@@ -28,17 +33,18 @@ export type GoMatch = {
 export class GoRegexp {
   readonly groupCount: number;
   readonly #names: ReadonlyMap<string, number>;
-  readonly #program: Program;
+  readonly #root: RegexpNode;
   readonly #backtracking: RegExp | undefined;
-  #linear: LinearMatcher | undefined;
+  #linear: RE2JS | undefined;
 
-  constructor(parsed: ParsedRegexp, program: Program) {
+  constructor(parsed: ParsedRegexp) {
+    this.#root = parsed.root;
     this.groupCount = parsed.groupCount;
     this.#names = parsed.groupNames;
-    this.#program = program;
     const { exponent, factor } = backtrackingCost(parsed.root);
     const isSimple = factor <= MAX_FACTOR && MAX_TEXT ** exponent * factor <= MAX_STEPS;
     if (isSimple) this.#backtracking = new RegExp(toJavaScript(parsed.root), 'u');
+    else this.#linear = compileLinear(parsed.root);
   }
 
   /** Whether V8 is used for short texts. */
@@ -48,7 +54,8 @@ export class GoRegexp {
 
   test(text: string): boolean {
     if (this.#backtracking && text.length <= MAX_TEXT) return this.#backtracking.test(text);
-    return this.#match(text) !== undefined;
+    this.#linear ??= compileLinear(this.#root);
+    return this.#linear.test(text);
   }
 
   exec(text: string): GoMatch | undefined {
@@ -61,20 +68,17 @@ export class GoRegexp {
 
   /** `exec` without V8. */
   execLinear(text: string): GoMatch | undefined {
-    const found = this.#match(text);
-    if (found === undefined) return undefined;
-    const groups: (string | undefined)[] = [];
-    for (let slot = 0; slot < found.length; slot += 2) {
-      const [start, end] = [found[slot]!, found[slot + 1]!];
-      groups.push(start === -1 || end === -1 ? undefined : text.slice(start, end));
-    }
+    this.#linear ??= compileLinear(this.#root);
+    const matcher = this.#linear.matcher(text);
+    if (!matcher.find()) return undefined;
+    const groups = Array.from({ length: this.groupCount + 1 }, (_, group) => matcher.group(group) ?? undefined);
     return { groups, names: this.#names };
   }
+}
 
-  #match(text: string): Int32Array | undefined {
-    this.#linear ??= new LinearMatcher(this.#program);
-    return this.#linear.match(text);
-  }
+function compileLinear(root: RegexpNode): RE2JS {
+  const { RE2JS } = loadRe2('re2js') as typeof import('re2js');
+  return RE2JS.compile(toRe2(root));
 }
 
 /**
@@ -84,10 +88,7 @@ export class GoRegexp {
  */
 export function compileGoRegexp(pattern: string): GoRegexp {
   const parsed = parseRegexp(pattern);
-  try {
-    return new GoRegexp(parsed, compileProgram(parsed));
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new RegexpError(`expression too large, more than ${MAX_INSTRUCTIONS} steps`, pattern);
-  }
+  if (countSteps(parsed.root) > MAX_EXPRESSION_STEPS)
+    throw new RegexpError(`expression too large, more than ${MAX_EXPRESSION_STEPS} steps`, pattern);
+  return new GoRegexp(parsed);
 }

@@ -84,5 +84,7 @@ export const ARCHS: Readonly<Record<'x64' | 'arm64', Arch>> = {
   },
 };
 
-/** Of this machine; nothing uses them on a third one. */
-export const { EPOLL_EVENT, SYSCALL }: Arch = process.arch === 'x64' ? ARCHS.x64 : ARCHS.arm64;
+/** Nothing uses them on a third one. */
+const OWN: Arch = process.arch === 'x64' ? ARCHS.x64 : ARCHS.arm64;
+export const EPOLL_EVENT: Arch['EPOLL_EVENT'] = OWN.EPOLL_EVENT;
+export const SYSCALL: Arch['SYSCALL'] = OWN.SYSCALL;

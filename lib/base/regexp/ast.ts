@@ -48,3 +48,18 @@ export function isNullable(node: RegexpNode): boolean {
       return node.min === 0 || isNullable(node.body);
   }
 }
+
+/** Length of the expression with its repetitions written out. */
+export function countSteps(node: RegexpNode): number {
+  switch (node.kind) {
+    case 'group':
+      return 2 + countSteps(node.body);
+    case 'sequence':
+    case 'choice':
+      return node.parts.reduce((steps, part) => steps + 1 + countSteps(part), 0);
+    case 'repeat':
+      return (node.max === Number.POSITIVE_INFINITY ? node.min + 1 : node.max) * (1 + countSteps(node.body));
+    default:
+      return 1;
+  }
+}

@@ -12,8 +12,6 @@ export type CharSet = {
   readonly table: Uint8Array;
   /** Has, or may have, members from `TABLE_SIZE` on. */
   readonly isWide: boolean;
-  /** Matches one member alone. */
-  readonly pattern: RegExp;
 };
 
 /** What stands between brackets: ranges of code points (first and last by turns) and Unicode properties (`\p{L}`). */
@@ -40,9 +38,9 @@ export class CharSets {
     const source = ignoresCase ? `(?i:${brackets})` : brackets;
     const known = this.#known.get(source);
     if (known) return known;
-    const pattern = new RegExp(`^${source}$`, 'u');
     const isPlain = properties.length === 0 && !isNegated && !ignoresCase;
-    const set = { source, table: isPlain ? tableOf(ranges) : tableOfMatches(pattern), isWide, pattern };
+    const table = isPlain ? tableOf(ranges) : tableOfMatches(new RegExp(`^${source}$`, 'u'));
+    const set = { source, table, isWide };
     this.#known.set(source, set);
     return set;
   }
