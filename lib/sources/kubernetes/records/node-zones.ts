@@ -7,11 +7,15 @@ import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Pod } from '../objects/pod.ts';
 import { toBytes } from './relative-name.ts';
 
+/** By node: how many objects say that it is in a zone. */
+type Witnesses = Map<string, Map<string, number>>;
+
 export class NodeZones {
   readonly #writer: StoreWriter;
   readonly #tree: number;
-  /** By node: how many endpoints and Pods say that it is in a zone. */
-  readonly #witnesses = new Map<string, Map<string, number>>();
+  readonly #endpoints: Witnesses = new Map();
+  /** They count where no endpoint says anything: whoever owns a Pod can change its labels. */
+  readonly #pods: Witnesses = new Map();
 
   /** @param tree of places */
   constructor(writer: StoreWriter, tree: number) {
@@ -28,34 +32,37 @@ export class NodeZones {
 
   /** @throws StoreFullError when the store has no room */
   changePod(now: Pod | undefined, before: Pod | undefined): void {
-    if (now?.place) this.#count(now.place.node, now.place.zone, 1);
-    if (before?.place) this.#count(before.place.node, before.place.zone, -1);
+    if (now?.place) this.#count(this.#pods, now.place.node, now.place.zone, 1);
+    if (before?.place) this.#count(this.#pods, before.place.node, before.place.zone, -1);
   }
 
   #forEach(slice: EndpointSlice, by: 1 | -1): void {
     // Imported slices speak of nodes of other clusters, which may be called the same.
     if (slice.importName !== '') return;
-    for (let i = 0; i < slice.zones.length; i++) this.#count(slice.nodeNames[i] ?? '', slice.zones[i]!, by);
+    for (let i = 0; i < slice.zones.length; i++) {
+      this.#count(this.#endpoints, slice.nodeNames[i] ?? '', slice.zones[i]!, by);
+    }
   }
 
-  #count(node: string, zone: string, by: 1 | -1): void {
+  #count(witnesses: Witnesses, node: string, zone: string, by: 1 | -1): void {
     if (node === '' || zone === '') return;
-    let zones = this.#witnesses.get(node);
+    let zones = witnesses.get(node);
     if (!zones) {
       zones = new Map();
-      this.#witnesses.set(node, zones);
+      witnesses.set(node, zones);
     }
     const count = (zones.get(zone) ?? 0) + by;
     if (count > 0) zones.set(zone, count);
     else zones.delete(zone);
-    if (count === 0 || (by === 1 && count === 1)) this.#publish(node, zones);
+    if (zones.size === 0) witnesses.delete(node);
+    if (count === 0 || (by === 1 && count === 1)) this.#publish(node);
   }
 
   /** A node that is said to be in several zones is in none for now. */
-  #publish(node: string, zones: ReadonlyMap<string, number>): void {
-    if (zones.size === 0) this.#witnesses.delete(node);
+  #publish(node: string): void {
+    const zones = this.#endpoints.get(node) ?? this.#pods.get(node);
     const name = toBytes(placeLabel('node', node));
-    if (zones.size !== 1) {
+    if (zones?.size !== 1) {
       this.#writer.remove(this.#tree, name);
       return;
     }

@@ -143,13 +143,12 @@ class Reference {
   }
 
   #zoneOf(node: string): string | undefined {
-    const zones = new Set(
-      this.#objects.flatMap((it) => {
-        const places = it.kind === 'EndpointSlice' ? it.endpoints : it.kind === 'Pod' ? [it] : [];
-        return places.flatMap(({ nodeName, zone }) => (nodeName === node && zone !== undefined ? zone : []));
-      }),
-    );
-    return zones.size === 1 ? [...zones][0] : undefined;
+    const zonesIn = (places: readonly Pick<Pod | Endpoint, 'nodeName' | 'zone'>[]): string[] => [
+      ...new Set(places.flatMap(({ nodeName, zone }) => (nodeName === node && zone !== undefined ? zone : []))),
+    ];
+    const told = zonesIn(this.#objects.flatMap((it) => (it.kind === 'EndpointSlice' ? it.endpoints : [])));
+    const zones = told.length > 0 ? told : zonesIn(this.#objects.flatMap((it) => (it.kind === 'Pod' ? it : [])));
+    return zones.length === 1 ? zones[0] : undefined;
   }
 
   answer(name: string, family: 4 | 6, client: string): string {

@@ -256,6 +256,13 @@ test('topology: the zone of a node without endpoints is read from a label of its
   t.is(await ask(), ALL);
 });
 
+test('topology: a label of a Pod counts for nothing against the EndpointSlices', async (t) => {
+  const odd = onNode('odd', '10.1.0.8', 'b1');
+  odd.metadata.labels = { 'topology.kubernetes.io/zone': 'a' };
+  const cluster = makeCluster('zone').apply(odd);
+  t.is(await cluster.short('db.shop.svc.cluster.local', 'A', cluster.handler, CLIENTS.b1), '10.0.0.3');
+});
+
 test('topology: a node that is said to be in two zones is in none', async (t) => {
   const cluster = makeCluster('zone');
   const odd = placed('odd', 'odd', [{ address: '10.0.0.9', node: 'b1', zone: 'a' }]);
