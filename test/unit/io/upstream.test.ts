@@ -114,7 +114,9 @@ for (const [kind, ports] of WAYS) {
     const before = new Set(seen);
     seen.clear();
     for (let i = 0; i < 50; i++) await upstream.exchange(queryFor('abc'), 'udp', 5000);
-    t.true([...seen].filter((used) => before.has(used)).length <= 1);
+    // The kernel draws from some 28,000: a few may come up again, without a change it would be most of them.
+    const again = [...seen].filter((used) => before.has(used)).length;
+    t.true(again <= 10, `${again} of ${seen.size} ports`);
     t.is(upstreams.counters()[0]!.counters.sent, 250);
   });
 
