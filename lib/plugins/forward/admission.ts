@@ -1,7 +1,8 @@
 // lib/plugins/forward/admission.ts — worker. Who may have how many queries at upstreams, so that one client cannot take them all.
 //
-// Limits per client and one in all, for all workers together. A client's share of the places shrinks as they fill: it may have
-// as many as are left free, so that one alone gets half of them and there is always room for the next. `max_concurrent` is the
+// Limits per client and one in all, for all workers together. While upstreams answer a client may have a quarter of the places:
+// who needs more asks for more than a slow upstream can give. While they say nothing, waiting is not the client's doing; then its
+// share shrinks as the places fill: it may have as many as are left free, so that one alone gets half of them. `max_concurrent` is the
 // Corefile's own number: there only the last eighth is kept for clients that have little. A client's rate is limited where the
 // Corefile says so.
 import QuickLRU from 'quick-lru';
@@ -10,6 +11,8 @@ import type { SharedState } from './shared-state.ts';
 
 /** Queries that may wait for the upstreams of one `forward`, whatever the Corefile says. */
 export const MAX_UNDER_WAY = 5000;
+/** Those of one client while upstreams answer. */
+const MAX_OF_CLIENT = MAX_UNDER_WAY / 4;
 /** Clients whose rate is remembered; those not heard of for longest are forgotten first (quick-lru keeps up to twice as many). */
 const MAX_CLIENTS = 4096;
 /** Seconds of its rate that a client may ask at once. */
@@ -31,17 +34,28 @@ export class Admission {
   readonly #limit: number;
   readonly #kept: number;
   readonly #maxRate: number;
+  readonly #isQuiet: (nowMs: number) => boolean;
   readonly #allowances = new QuickLRU<number | string, Allowance>({ maxSize: MAX_CLIENTS });
   /** Queries that this worker let in and that have not left. */
   underWay = 0;
 
-  /** @param maxConcurrent queries under way in all, 0: MAX_UNDER_WAY @param maxRate queries a second of one client, 0: no limit */
-  constructor(shared: SharedState, maxConcurrent: number, maxRate: number) {
+  /**
+   * @param maxConcurrent queries under way in all, 0: MAX_UNDER_WAY
+   * @param maxRate queries a second of one client, 0: no limit
+   * @param isQuiet whether the upstreams say nothing
+   */
+  constructor(
+    shared: SharedState,
+    maxConcurrent: number,
+    maxRate: number,
+    isQuiet: (nowMs: number) => boolean = () => false,
+  ) {
     this.#shared = shared;
     this.#maxConcurrent = maxConcurrent;
     this.#limit = maxConcurrent === 0 ? MAX_UNDER_WAY : Math.min(maxConcurrent, MAX_UNDER_WAY);
     this.#kept = maxConcurrent < MIN_SHARED ? 0 : Math.floor(maxConcurrent / KEPT_PART);
     this.#maxRate = maxRate;
+    this.#isQuiet = isQuiet;
   }
 
   /** Clients whose rate is remembered now. */
@@ -57,6 +71,7 @@ export class Admission {
     if (free > 0) {
       const has = clients.underWay(cells, this.#shared.workers);
       if (has >= free || this.#isKept(has)) return -1 - REFUSAL.CLIENT;
+      if (has >= MAX_OF_CLIENT && !this.#isQuiet(nowMs)) return -1 - REFUSAL.CLIENT;
       if (this.#maxRate !== 0 && !this.#pay(query, nowMs)) return -1 - REFUSAL.CLIENT_RATE;
     }
     if (!this.#shared.enter(this.#limit)) {

@@ -65,7 +65,9 @@ export class Forwarder implements AttemptUser {
     this.#except = new ZoneTable(options.except);
     this.#shared = new SharedState(options.shared, env.worker);
     this.#nameservers = new NameserverList(options, this.#shared, env);
-    this.#admission = new Admission(this.#shared, options.maxConcurrent, options.clientRate);
+    this.#admission = new Admission(this.#shared, options.maxConcurrent, options.clientRate, (nowMs) =>
+      this.#nameservers.isQuiet(nowMs),
+    );
     this.#watch = new FlightWatch(env.clock, {
       nameservers: () => this.#nameservers.all,
       late: (flight) => this.#hedge(flight),

@@ -73,6 +73,11 @@ export class NameserverList {
     return false;
   }
 
+  /** Whether all owe replies that are overdue, or have been found silent. */
+  isQuiet(nowMs: number): boolean {
+    return this.#all.every((nameserver) => nameserver.rank >= RANK.SILENT || nameserver.looksSilent(nowMs));
+  }
+
   /** Has all of them asked once (again), in the order that the policy draws for the flight. */
   beginRound(flight: Flight): void {
     if (flight.order.length === 0) flight.order = this.#all.length === 1 ? this.#all : this.#drawOrder();

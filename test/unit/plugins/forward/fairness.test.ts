@@ -27,10 +27,21 @@ function send(rig: ForwardRig, name: string, client: readonly number[]): { rcode
 const NOISY = [10, 0, 0, 1];
 const HONEST = [10, 0, 0, 2];
 
-test('a flood of one client takes half of the places at most; others still get in', (t) => {
-  const rig = makeForwardRig('forward . 192.0.2.1', { 1: { silent: true } });
+test('a flood of one client takes a quarter of the places while upstreams answer', (t) => {
+  const rig = makeForwardRig('forward . 192.0.2.1', { 1: { afterMs: 200 } });
   let refused = 0;
   for (let i = 0; i < 4000; i++) if (send(rig, `n${i}.test`, NOISY)) refused++;
+  t.is(refused, 2750);
+  for (let i = 0; i < 1000; i++) t.is(send(rig, `h${i}.test`, HONEST), undefined);
+});
+
+test('while upstreams say nothing a flood of one client takes half of the places at most; others still get in', (t) => {
+  const rig = makeForwardRig('forward . 192.0.2.1', { 1: { silent: true } });
+  let refused = 0;
+  for (let i = 0; i < 4000; i++) {
+    if (send(rig, `n${i}.test`, NOISY)) refused++;
+    if (i === 1000) rig.clock.advance(300);
+  }
   t.is(refused, 1500);
   for (let i = 0; i < 1000; i++) t.is(send(rig, `h${i}.test`, HONEST), undefined);
   t.is(rig.metric('clusterdns_forward_refused_total', { reason: 'client' }), 1500);
@@ -85,7 +96,8 @@ test('a small max_concurrent is for whoever comes first', (t) => {
 test('places and shares are those of all workers together; a worker that was replaced gives its own back', (t) => {
   const memory = createSharedState();
   const rig = { clock: new ManualClock() };
-  const workers = [0, 1].map((worker) => new Admission(new SharedState(memory, worker), 0, 0));
+  const start = (worker: number) => new Admission(new SharedState(memory, worker), 0, 0, () => true);
+  const workers = [start(0), start(1)];
   const flood = (count: number, client: readonly number[]): number => {
     let taken = 0;
     for (let i = 0; i < count; i++) if (workers[i & 1]!.enter(queryOf(rig, 'x.test', client), 0) >= 0) taken++;
@@ -93,7 +105,7 @@ test('places and shares are those of all workers together; a worker that was rep
   };
   t.is(flood(5000, NOISY), 2500);
   t.is(flood(100, HONEST), 100);
-  workers[1] = new Admission(new SharedState(memory, 1), 0, 0);
+  workers[1] = start(1);
   t.is(flood(5000, NOISY), 1225);
 });
 
