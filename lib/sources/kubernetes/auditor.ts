@@ -100,11 +100,13 @@ export class Auditor<T extends ObjectIdentity> {
     );
     if (Number(version) < known) return this.#reflector.relist(`the newest version is ${version}, ${known} is known`);
     const differing = new Map<string, number>();
-    for (const [key, listedVersion] of listed) if (!view.knows(key, listedVersion)) differing.set(key, listedVersion);
+    const madeAt = Number(version) || 0;
+    for (const [key, listedVersion] of listed)
+      if (!view.agrees(key, listedVersion, madeAt)) differing.set(key, listedVersion);
     for (const key of view.keys()) if (!listed.has(key)) differing.set(key, 0);
     if (differing.size === 0) return;
     await new Promise<void>((resolve) => void this.#settings.clock.after(GRACE_MS, resolve));
-    this.#judge(differing, Number(version) || 0);
+    this.#judge(differing, madeAt);
   }
 
   /** What still differs after the grace, and did not the last time, is repaired by a fresh list. */
@@ -116,7 +118,8 @@ export class Auditor<T extends ObjectIdentity> {
     let example = '';
     for (const [key, listedVersion] of differing) {
       const held = view.find(key)?.resourceVersion;
-      const isSettled = listedVersion === 0 ? held === undefined || held > version : view.knows(key, listedVersion);
+      const isSettled =
+        listedVersion === 0 ? held === undefined || held > version : view.agrees(key, listedVersion, version);
       if (isSettled) continue;
       if (unresolved.size < MAX_UNRESOLVED) unresolved.set(key, listedVersion);
       if (listedVersion !== 0 && this.#unresolved.get(key) === listedVersion) continue;

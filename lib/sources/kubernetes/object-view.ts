@@ -57,10 +57,16 @@ export class ObjectView<T extends ObjectIdentity> {
     return this.#held.get(key);
   }
 
-  /** Whether this version of an object, a newer one, or its deletion has been taken in. */
-  knows(key: string, version: number): boolean {
+  /**
+   * Whether a list agrees with what has been taken in: it shows this version of the object, or the change that came after it
+   * is newer than the list. An older version in a list that is newer than what is held means that the cluster went back.
+   *
+   * @param listVersion resourceVersion of the list; 0 when it has none
+   */
+  agrees(key: string, version: number, listVersion: number): boolean {
     const known = this.#held.get(key)?.resourceVersion ?? this.#deletions.get(key);
-    return known !== undefined && known >= version;
+    if (known === undefined || known < version) return false;
+    return known === version || known > listVersion;
   }
 
   /** Moves with every object that comes, changes or goes. */
@@ -152,7 +158,7 @@ export class ObjectView<T extends ObjectIdentity> {
     let changes = 0;
     for (const object of listed.values()) {
       const previous = this.#held.get(object.key);
-      if (previous === object || (!takesAll && this.#isStale(object, previous))) continue;
+      if (previous === object || (!takesAll && this.#isStale(object, previous, listVersion))) continue;
       if (!this.#put(object, previous)) continue;
       if (++changes % APPLY_BATCH !== 0) continue;
       await yieldToEventLoop();
@@ -182,10 +188,12 @@ export class ObjectView<T extends ObjectIdentity> {
     }
   }
 
-  #isStale(object: T, previous: T | undefined): boolean {
-    if (object.resourceVersion === 0) return false;
-    const known = previous?.resourceVersion ?? this.#deletions.get(object.key) ?? 0;
-    return object.resourceVersion <= known;
+  /** @param listVersion of the list that the object is from: its word counts for everything up to there, older versions included */
+  #isStale(object: T, previous: T | undefined, listVersion = 0): boolean {
+    const { key, resourceVersion } = object;
+    if (resourceVersion === 0) return false;
+    const known = previous?.resourceVersion ?? this.#deletions.get(key) ?? 0;
+    return resourceVersion === known || (resourceVersion < known && known > listVersion);
   }
 
   #put(object: T, previous: T | undefined): boolean {
