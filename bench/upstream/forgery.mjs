@@ -47,6 +47,7 @@ async function forgeries(rig, { copies, perSecond }) {
   const beside = { names: rig.clusterNames, perSecond: 100, seconds: SECONDS };
   const idleMs = await cpuOf(server, () => Promise.all([rig.runLoad(server, load), rig.runLoad(server, beside)]));
   upstream.set({ forge });
+  const before = upstream.received;
   let result;
   const cluster = rig.runLoad(server, beside);
   const busyMs = await cpuOf(server, async () => (result = await rig.runLoad(server, load)));
@@ -57,7 +58,8 @@ async function forgeries(rig, { copies, perSecond }) {
     'p99 ms': result.p99Ms,
     'cluster right %': percent(inside.rights, inside.sent),
     'cluster p99 ms': inside.p99Ms,
-    'CPU of one forged datagram, us': round(((busyMs - idleMs) * 1000) / (forge.length * result.sent)),
+    // A query that is sent again is forged for again.
+    'CPU of one forged datagram, us': round(((busyMs - idleMs) * 1000) / (forge.length * (upstream.received - before))),
   };
 }
 
