@@ -33,7 +33,7 @@ export function createReadyLimit(
       return;
     }
     const age = formatDuration(Math.round((clock.nowMs() - judged.trueAtMs) / 1000) * 1000);
-    const of = view.synced ? oldest(view.status()) : 'the saved view';
+    const of = view.synced ? `the view of ${oldest(view.status())}` : 'the saved view';
     log.warning(`${of} was last known to be true ${age} ago, /ready is 503 until it is again (ready_max_age)`);
   };
   return new FreshnessWatch(judged, { clock, limitMs: maxAgeMs, onChange });
