@@ -6,6 +6,7 @@ import { checkCorefile } from './check.ts';
 import { type CorefileText, directiveNames, parse } from './configure.ts';
 import { createCorefileLoader, type LoadCorefile } from './corefile-loader.ts';
 import { countWorkers } from './cores.ts';
+import { createFaultGuard } from './fault-guard.ts';
 import { type Flags, parseFlags } from './flags.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
 import { Reloader } from './reload.ts';
@@ -76,6 +77,13 @@ async function serve(flags: Flags): Promise<void> {
       exit(EXIT.FAILED);
     },
   });
+  const guard = createFaultGuard({
+    log,
+    isServing: () => server.isServing,
+    count: () => server.countFault(),
+    end: () => exit(EXIT.FAILED),
+  });
+  process.on('uncaughtException', guard);
   const reloader = new Reloader(initial.hash, {
     server,
     load: () => parse(load(), flags.port),

@@ -9,7 +9,7 @@ import { HEARTBEAT } from '../link/messages.ts';
 import { allRows, clearGauges, createCellMemory, rowOf } from '../metrics/cells.ts';
 import { formatExposition, type SampledFamily } from '../metrics/exposition.ts';
 import { sampleProcess } from '../metrics/process-metrics.ts';
-import { MetricRegistry } from '../metrics/registry.ts';
+import { MetricRegistry, PANICS_CELL } from '../metrics/registry.ts';
 import { type UpstreamWatch, runUpstreamWatch } from '../plugins/forward/upstream-watch.ts';
 import { runLoopProbe } from '../plugins/loop/probe.ts';
 import { createStoreMemory, type StoreMemory } from '../store/layout.ts';
@@ -165,6 +165,16 @@ export class Server {
     claims.keep();
     this.#reloads++;
     this.#take(configuration);
+  }
+
+  /** Whether a configuration is in use: the start has got as far as that. */
+  get isServing(): boolean {
+    return this.#configuration !== undefined;
+  }
+
+  /** Counts a fault that no code of the control thread caught. */
+  countFault(): void {
+    if (this.#parts) this.#parts.control[PANICS_CELL]!++;
   }
 
   /** Counts a reload that failed before it got here: the text could not be parsed. */

@@ -3,7 +3,7 @@
 //
 //   node test/scenario/run.mjs [AREA...] [--only REGEX]
 //
-// AREA is a file of this folder: demo examples resolvers malformed bad-corefiles load signals monitoring zones signed-zones
+// AREA is a file of this folder: demo examples resolvers malformed hostile bad-corefiles load signals monitoring zones signed-zones
 // (default: all).
 // LOAD_SECONDS=60 loads for a minute instead of ten seconds; ALL_COREFILES=1 tries every bad Corefile, not a sample.
 import { Checks } from './checks.mjs';
@@ -13,6 +13,7 @@ const AREAS = [
   'examples',
   'resolvers',
   'malformed',
+  'hostile',
   'bad-corefiles',
   'load',
   'signals',
