@@ -7,7 +7,11 @@ export class UpstreamError extends Error {
   readonly kind: UpstreamErrorKind;
 
   constructor(kind: UpstreamErrorKind, message: string) {
+    // Made by the thousand while an upstream is dead, and where in the code a timeout is noticed says nothing.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'UpstreamError';
     this.kind = kind;
   }

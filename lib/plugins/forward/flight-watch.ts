@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Flight } from './flight.ts';
 import { HedgeBudget } from './hedge-budget.ts';
-import type { Nameserver } from './nameserver.ts';
+import { type Nameserver, RANK } from './nameserver.ts';
 
 const TICK_MS = 5;
 /** After a pause of our own this long, replies may lie in the sockets: nobody is judged before they were read. */
@@ -55,16 +55,22 @@ export class FlightWatch {
     this.#schedule(nowMs);
     if (hasStalled) return;
     let isAnySilent = false;
+    let isAnyFit = false;
     for (const nameserver of this.#events.nameservers()) {
       if (nameserver.looksSilent(nowMs)) nameserver.noteSilent();
       isAnySilent ||= nameserver.isSilent;
+      isAnyFit ||= nameserver.rank < RANK.SILENT;
     }
-    for (const flight of this.#flights) this.#look(flight, nowMs, isAnySilent);
+    for (const flight of this.#flights) {
+      // Where nobody is left to be asked, thousands wait: nothing is done for each of them.
+      this.#look(flight, nowMs, isAnySilent && (isAnyFit || flight.hasFallback));
+    }
   };
 
-  #look(flight: Flight, nowMs: number, isAnySilent: boolean): void {
+  /** @param canStrand whether something can be done for a flight that only silent upstreams were asked for */
+  #look(flight: Flight, nowMs: number, canStrand: boolean): void {
     if (nowMs >= flight.settleAtMs) this.#events.settle(flight);
-    else if (isAnySilent && flight.asked.length > 0 && flight.asked.every((asked) => asked.isSilent)) {
+    else if (canStrand && flight.asked.length > 0 && flight.asked.every((asked) => asked.isSilent)) {
       this.#events.stranded(flight);
     } else if (nowMs >= flight.hedgeAtMs) this.#events.late(flight);
   }

@@ -13,6 +13,9 @@ import { MAX_IN_FLIGHT } from '../../../lib/io/upstream-udp.ts';
 import { type OwnedUpstreams, createUpstreams } from '../../../lib/io/upstreams.ts';
 import { createCertificate } from './certificate.ts';
 
+/** For exchanges that end in a reply: a busy machine may take its time. */
+const PATIENCE_MS = 60_000;
+
 const libc = loadLibc();
 const WAYS: readonly (readonly [string, () => UdpPorts])[] = [
   ['dgram', () => new DgramPorts()],
@@ -76,7 +79,9 @@ for (const [kind, ports] of WAYS) {
     const upstream = create(t, ports).open(targetOf(port));
     const asked = Array.from({ length: 200 }, (_, i) => queryFor(String.fromCharCode(97 + (i % 26)).repeat(3)));
     const marks = await Promise.all(
-      asked.map((query) => upstream.exchange(query, 'udp', 5000).then(({ bytes, length }) => [bytes[3], length])),
+      asked.map((query) =>
+        upstream.exchange(query, 'udp', PATIENCE_MS).then(({ bytes, length }) => [bytes[3], length]),
+      ),
     );
     t.deepEqual(
       marks,
@@ -92,7 +97,7 @@ for (const [kind, ports] of WAYS) {
     });
     const upstream = create(t, ports).open(targetOf(port));
     const query = queryFor('abc');
-    for (let i = 0; i < 50; i++) await upstream.exchange(query, 'udp', 5000);
+    for (let i = 0; i < 50; i++) await upstream.exchange(query, 'udp', PATIENCE_MS);
     t.true(seen.every((bytes) => bytes.subarray(2).equals(query.subarray(2))));
     t.true(new Set(seen.map((bytes) => bytes.readUInt16BE(0))).size > 40);
     t.is(query[0], 0, 'the caller keeps its bytes');
@@ -107,13 +112,13 @@ for (const [kind, ports] of WAYS) {
     const clock = new ManualClock();
     const upstreams = create(t, ports, clock);
     const upstream = upstreams.open(targetOf(port, { expireMs: 1000 }));
-    for (let i = 0; i < 200; i++) await upstream.exchange(queryFor('abc'), 'udp', 5000);
+    for (let i = 0; i < 200; i++) await upstream.exchange(queryFor('abc'), 'udp', PATIENCE_MS);
     t.true(seen.size > 8, `${seen.size} ports`);
     t.true(seen.size <= 160);
     clock.advance(1100);
     const before = new Set(seen);
     seen.clear();
-    for (let i = 0; i < 50; i++) await upstream.exchange(queryFor('abc'), 'udp', 5000);
+    for (let i = 0; i < 50; i++) await upstream.exchange(queryFor('abc'), 'udp', PATIENCE_MS);
     // The kernel draws from some 28,000: a few may come up again, without a change it would be most of them.
     const again = [...seen].filter((used) => before.has(used)).length;
     t.true(again <= 10, `${again} of ${seen.size} ports`);
@@ -141,7 +146,7 @@ for (const [kind, ports] of WAYS) {
         send(replyTo(query, 2));
       });
       const upstreams = create(t, ports);
-      const reply = await upstreams.open(targetOf(port)).exchange(queryFor('abc'), 'udp', 5000);
+      const reply = await upstreams.open(targetOf(port)).exchange(queryFor('abc'), 'udp', PATIENCE_MS);
       t.is(reply.bytes[3], 2);
       t.is(upstreams.counters()[0]!.counters.mismatches, 9);
     },
@@ -153,7 +158,7 @@ for (const [kind, ports] of WAYS) {
       reply.write('ABC', 13, 'latin1');
       send(reply);
     });
-    const reply = await create(t, ports).open(targetOf(port)).exchange(queryFor('abc'), 'udp', 5000);
+    const reply = await create(t, ports).open(targetOf(port)).exchange(queryFor('abc'), 'udp', PATIENCE_MS);
     t.is(reply.bytes[13], 65);
   });
 
@@ -166,7 +171,7 @@ for (const [kind, ports] of WAYS) {
       header[3] = 1;
       send(header);
     });
-    const reply = await create(t, ports).open(targetOf(port)).exchange(queryFor('abc'), 'udp', 5000);
+    const reply = await create(t, ports).open(targetOf(port)).exchange(queryFor('abc'), 'udp', PATIENCE_MS);
     t.is(reply.length, 12);
     t.is(reply.bytes[3], 1);
   });
@@ -177,7 +182,7 @@ for (const [kind, ports] of WAYS) {
     const port = await serveUdp(t, (query, send, from) => {
       other.send(replyTo(query, 1), from.port, from.address, () => setTimeout(() => send(replyTo(query, 2)), 5));
     });
-    const reply = await create(t, ports).open(targetOf(port)).exchange(queryFor('abc'), 'udp', 5000);
+    const reply = await create(t, ports).open(targetOf(port)).exchange(queryFor('abc'), 'udp', PATIENCE_MS);
     t.is(reply.bytes[3], 2);
   });
 
@@ -223,7 +228,7 @@ for (const [kind, ports] of WAYS) {
     await new Promise<void>((resolve) => void socket.close(() => resolve()));
     const upstream = create(t, ports).open(targetOf(port));
     for (let i = 0; i < 3; i++) {
-      const error = await t.throwsAsync(upstream.exchange(queryFor('abc'), 'udp', 5000), {
+      const error = await t.throwsAsync(upstream.exchange(queryFor('abc'), 'udp', PATIENCE_MS), {
         instanceOf: UpstreamError,
         message: /^read udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: read: connection refused$/,
       });
@@ -238,13 +243,13 @@ for (const [kind, ports] of WAYS) {
       send(replyTo(query));
     });
     const upstream = create(t, ports).open(targetOf(port, { sourceAddress: '127.0.0.9' }));
-    await upstream.exchange(queryFor('abc'), 'udp', 5000);
+    await upstream.exchange(queryFor('abc'), 'udp', PATIENCE_MS);
     t.deepEqual(seen, ['127.0.0.9']);
   });
 
   test(title('a source address that is not ours is an error at once'), async (t) => {
     const upstream = create(t, ports).open(targetOf(9, { sourceAddress: '192.0.2.77' }));
-    await t.throwsAsync(upstream.exchange(queryFor('abc'), 'udp', 5000), {
+    await t.throwsAsync(upstream.exchange(queryFor('abc'), 'udp', PATIENCE_MS), {
       instanceOf: UpstreamError,
       message: /cannot assign requested address/,
     });
@@ -253,12 +258,12 @@ for (const [kind, ports] of WAYS) {
   test(title('an IPv6 upstream'), async (t) => {
     const port = await serveUdp(t, (query, send) => send(replyTo(query, 3)), '::1');
     const upstream = create(t, ports).open(targetOf(port, { address: '::1' }));
-    t.is((await upstream.exchange(queryFor('abc'), 'udp', 5000)).bytes[3], 3);
+    t.is((await upstream.exchange(queryFor('abc'), 'udp', PATIENCE_MS)).bytes[3], 3);
   });
 
   test(title('a reply of 60,000 bytes comes whole'), async (t) => {
     const port = await serveUdp(t, (query, send) => send(Buffer.concat([replyTo(query), Buffer.alloc(60_000, 7)])));
-    const { bytes, length } = await create(t, ports).open(targetOf(port)).exchange(queryFor('abc'), 'udp', 5000);
+    const { bytes, length } = await create(t, ports).open(targetOf(port)).exchange(queryFor('abc'), 'udp', PATIENCE_MS);
     t.is(length, queryFor('abc').length + 60_000);
     t.is(bytes[length - 1], 7);
   });
@@ -337,7 +342,7 @@ test('tcp: one query after the other uses one connection and says so', async (t)
   const upstream = create(t, dgramOnly).open(targetOf(server.port));
   const reused: boolean[] = [];
   for (let i = 0; i < 5; i++) {
-    const reply = await upstream.exchange(queryFor('abc'), 'tcp', 5000);
+    const reply = await upstream.exchange(queryFor('abc'), 'tcp', PATIENCE_MS);
     t.is(reply.bytes[3], 5);
     reused.push(reply.reused);
   }
@@ -355,7 +360,7 @@ test('tcp: queries at once share a bounded number of connections and are answere
   const upstream = create(t, dgramOnly).open(targetOf(server.port));
   const asked = Array.from({ length: 100 }, (_, i) => queryFor(String.fromCharCode(97 + (i % 26))));
   const marks = await Promise.all(
-    asked.map((query) => upstream.exchange(query, 'tcp', 5000).then(({ bytes }) => bytes[3])),
+    asked.map((query) => upstream.exchange(query, 'tcp', PATIENCE_MS).then(({ bytes }) => bytes[3])),
   );
   t.deepEqual(
     marks,
@@ -370,8 +375,8 @@ test('tcp: a kept connection that the peer has closed is replaced without a word
     else sendFrame(socket, replyTo(query));
   });
   const upstream = create(t, dgramOnly).open(targetOf(server.port));
-  await upstream.exchange(queryFor('one'), 'tcp', 5000);
-  const reply = await upstream.exchange(queryFor('two'), 'tcp', 5000);
+  await upstream.exchange(queryFor('one'), 'tcp', PATIENCE_MS);
+  const reply = await upstream.exchange(queryFor('two'), 'tcp', PATIENCE_MS);
   t.is(reply.bytes[13], 't'.charCodeAt(0));
   t.false(reply.reused);
   t.is(server.connections.length, 2);
@@ -380,7 +385,10 @@ test('tcp: a kept connection that the peer has closed is replaced without a word
 test('tcp: a new connection that the peer closes without a reply is EOF', async (t) => {
   const server = await serveStream(t, (_query, socket) => socket.end());
   const upstream = create(t, dgramOnly).open(targetOf(server.port));
-  await t.throwsAsync(upstream.exchange(queryFor('abc'), 'tcp', 5000), { instanceOf: UpstreamError, message: 'EOF' });
+  await t.throwsAsync(upstream.exchange(queryFor('abc'), 'tcp', PATIENCE_MS), {
+    instanceOf: UpstreamError,
+    message: 'EOF',
+  });
   t.is(server.connections.length, 1);
 });
 
@@ -389,10 +397,13 @@ test('tcp: a closed port is connection refused', async (t) => {
   await once(server, 'listening');
   const { port } = server.address() as net.AddressInfo;
   await new Promise<void>((resolve) => void server.close(() => resolve()));
-  const error = await t.throwsAsync(create(t, dgramOnly).open(targetOf(port)).exchange(queryFor('abc'), 'tcp', 5000), {
-    instanceOf: UpstreamError,
-    message: `dial tcp 127.0.0.1:${port}: connect: connection refused`,
-  });
+  const error = await t.throwsAsync(
+    create(t, dgramOnly).open(targetOf(port)).exchange(queryFor('abc'), 'tcp', PATIENCE_MS),
+    {
+      instanceOf: UpstreamError,
+      message: `dial tcp 127.0.0.1:${port}: connect: connection refused`,
+    },
+  );
   t.is(error?.kind, 'refused');
 });
 
@@ -420,7 +431,7 @@ test('tcp: a reply to another question is ignored', async (t) => {
     sendFrame(socket, replyTo(query, 2));
   });
   const upstreams = create(t, dgramOnly);
-  t.is((await upstreams.open(targetOf(server.port)).exchange(queryFor('abc'), 'tcp', 5000)).bytes[3], 2);
+  t.is((await upstreams.open(targetOf(server.port)).exchange(queryFor('abc'), 'tcp', PATIENCE_MS)).bytes[3], 2);
   t.is(upstreams.counters()[0]!.counters.mismatches, 1);
 });
 
@@ -441,7 +452,7 @@ test('tcp: an idle connection is closed after its time, an old one is not used a
 test('tcp: no more connections idle than allowed', async (t) => {
   const server = await serveStream(t, (query, socket) => void setTimeout(() => sendFrame(socket, replyTo(query)), 20));
   const upstream = create(t, dgramOnly).open(targetOf(server.port, { maxIdleSockets: 2 }));
-  await Promise.all(Array.from({ length: 6 }, () => upstream.exchange(queryFor('abc'), 'tcp', 5000)));
+  await Promise.all(Array.from({ length: 6 }, () => upstream.exchange(queryFor('abc'), 'tcp', PATIENCE_MS)));
   await until(() => server.connections.filter((socket) => !socket.destroyed).length === 2);
   t.is(server.connections.length, 6);
 });
@@ -451,9 +462,9 @@ test('tls: the certificate is verified against name and authority, sessions are 
   const server = await serveStream(t, (query, socket) => sendFrame(socket, replyTo(query, 4)), { cert, key });
   const upstreams = create(t, dgramOnly);
   const good = upstreams.open(targetOf(server.port, { tls: { serverName: 'dns.test', ca: cert }, expireMs: 100 }));
-  t.is((await good.exchange(queryFor('abc'), 'udp', 5000)).bytes[3], 4, 'a tls upstream is asked over tls only');
+  t.is((await good.exchange(queryFor('abc'), 'udp', PATIENCE_MS)).bytes[3], 4, 'a tls upstream is asked over tls only');
   const byAddress = upstreams.open(targetOf(server.port, { tls: { serverName: '', ca: cert } }));
-  t.is((await byAddress.exchange(queryFor('abc'), 'tcp', 5000)).bytes[3], 4);
+  t.is((await byAddress.exchange(queryFor('abc'), 'tcp', PATIENCE_MS)).bytes[3], 4);
   const bad = [
     { serverName: 'other.test', ca: cert },
     { serverName: 'dns.test', ca: createCertificate('dns.test').cert },
@@ -461,13 +472,13 @@ test('tls: the certificate is verified against name and authority, sessions are 
   ];
   for (const options of bad) {
     const error = await t.throwsAsync(
-      upstreams.open(targetOf(server.port, { tls: options })).exchange(queryFor('abc'), 'tcp', 5000),
+      upstreams.open(targetOf(server.port, { tls: options })).exchange(queryFor('abc'), 'tcp', PATIENCE_MS),
       { instanceOf: UpstreamError },
     );
     t.is(error?.kind, 'tls', error?.message);
   }
   await until(() => server.connections[0]!.destroyed);
-  await good.exchange(queryFor('abc'), 'tcp', 5000);
+  await good.exchange(queryFor('abc'), 'tcp', PATIENCE_MS);
   t.true((server.connections.at(-1) as tls.TLSSocket).isSessionReused());
 });
 
@@ -477,14 +488,14 @@ test('who names an upstream alike shares its sockets, the last to leave closes t
   const first = upstreams.open(targetOf(server.port));
   const second = upstreams.open(targetOf(server.port));
   const other = upstreams.open(targetOf(server.port, { expireMs: 5 }));
-  await first.exchange(queryFor('abc'), 'tcp', 5000);
-  await second.exchange(queryFor('abc'), 'tcp', 5000);
+  await first.exchange(queryFor('abc'), 'tcp', PATIENCE_MS);
+  await second.exchange(queryFor('abc'), 'tcp', PATIENCE_MS);
   t.is(server.connections.length, 1);
-  await other.exchange(queryFor('abc'), 'tcp', 5000);
+  await other.exchange(queryFor('abc'), 'tcp', PATIENCE_MS);
   t.is(server.connections.length, 2);
   first.close();
   first.close();
-  await second.exchange(queryFor('abc'), 'tcp', 5000);
+  await second.exchange(queryFor('abc'), 'tcp', PATIENCE_MS);
   second.close();
   await until(() => server.connections[0]!.destroyed);
 });
