@@ -112,6 +112,20 @@ for (const watchList of [true, false]) {
     await bench.finish(t);
   });
 
+  test(`${mode} list, restored: what was lost and is created again is there at once, whatever version it had`, async (t) => {
+    const bench = await FollowedCluster.synced({ watchList });
+    const backup = bench.api.moment();
+    for (let count = 0; count < 50; count++) bench.api.apply(web('again', `10.96.1.${count}`));
+    await bench.until(nameOf('again'), '10.96.1.49', 1000);
+    bench.api.restore(backup);
+    await bench.until(nameOf('again'), 'NXDOMAIN', 90_000);
+    bench.api.apply(web('again', '10.96.0.9'));
+    await bench.until(nameOf('again'), '10.96.0.9', 1000);
+    bench.api.delete(web('again', ''));
+    await bench.until(nameOf('again'), 'NXDOMAIN', 1000);
+    await bench.finish(t);
+  });
+
   test(`${mode} list, restored and overtaken before anybody asked: the audit finds it within 10 min`, async (t) => {
     const bench = await FollowedCluster.synced({ watchList, objects: [web('kept', '10.96.0.2')] });
     const backup = bench.api.moment();

@@ -166,7 +166,7 @@ export class ObjectView<T extends ObjectIdentity> {
     }
     for (const key of this.#held.keys()) {
       if (listed.has(key)) continue;
-      this.#remove({ key, resourceVersion: listVersion }, true);
+      this.#remove({ key, resourceVersion: listVersion }, 'list');
       if (++changes % APPLY_BATCH !== 0) continue;
       await yieldToEventLoop();
       if (isStopped()) return;
@@ -205,16 +205,25 @@ export class ObjectView<T extends ObjectIdentity> {
     return true;
   }
 
-  #remove(identity: ObjectIdentity, always = false): void {
+  /** @param says what tells of it: an event, which may be late, or a list that no longer has the object */
+  #remove(identity: ObjectIdentity, says: 'event' | 'list' = 'event'): void {
     const previous = this.#held.get(identity.key);
     const { key, resourceVersion } = identity;
-    if (!always && previous !== undefined && resourceVersion !== 0 && resourceVersion < previous.resourceVersion) {
+    if (
+      says === 'event' &&
+      previous !== undefined &&
+      resourceVersion !== 0 &&
+      resourceVersion < previous.resourceVersion
+    ) {
       this.counters.staleEvents++;
       return;
     }
     const known = this.#deletions.get(key) ?? 0;
     this.#deletions.delete(key);
-    this.#deletions.set(key, Math.max(known, resourceVersion, previous?.resourceVersion ?? 0));
+    // A list knows best: after a cluster went back, versions of what it lost are given out a second time.
+    const version =
+      says === 'list' ? resourceVersion : Math.max(known, resourceVersion, previous?.resourceVersion ?? 0);
+    this.#deletions.set(key, version);
     if (this.#deletions.size > MAX_DELETIONS) this.#deletions.delete(this.#deletions.keys().next().value ?? key);
     if (previous === undefined) return;
     this.#held.delete(key);
