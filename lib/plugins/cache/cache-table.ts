@@ -27,6 +27,9 @@ import {
 const OWNER_MASK = 0xff;
 /** Looks at a lock that is taken before giving up: a few microseconds. */
 const MAX_SPINS = 1000;
+/** Values of `ENTRY.USED`: an entry that was hit, down to one that was not, or not since others were. */
+const IN_USE = 2;
+const UNUSED = 0;
 /** Records that fit a message of 65,535 bytes. */
 const MAX_RECORDS = 5958;
 
@@ -218,7 +221,7 @@ export class CacheTable {
     answer.recursionAvailable = (flags & FLAG.RA) !== 0;
     answer.authenticData = (flags & FLAG.AD) !== 0;
     answer.saved = entries[at + ENTRY.SAVED]!;
-    if (entries[at + ENTRY.USED] === 0) entries[at + ENTRY.USED] = 1;
+    if (entries[at + ENTRY.USED] !== IN_USE) entries[at + ENTRY.USED] = IN_USE;
 
     const answers = entries[at + ENTRY.ANSWERS]! & 0xffff;
     const authorities = answers + (entries[at + ENTRY.AUTHORITIES]! & 0xffff);
@@ -324,7 +327,10 @@ export class CacheTable {
     Atomics.store(this.#locks, lockAt, ((seen >>> 8) + 1) << 8);
   }
 
-  /** A way of the set: an empty one, else one that is dead, else the first that was not used since the hand came by. */
+  /**
+   * A way of the set: an empty one, else one that is dead, else one that was not used. Only where all were used they age: names
+   * that are asked once, however many come, never touch those that are asked for.
+   */
   #pickWay(shard: number, hash: number, nowMs: number): number {
     const first = shard * SHARD_ENTRIES + (hash & (SHARD_SETS - 1)) * WAYS;
     let dead = -1;
@@ -334,13 +340,20 @@ export class CacheTable {
     }
     if (dead !== -1) return dead;
     const hand = this.#turn(shard);
-    for (let step = 0; step < WAYS; step++) {
-      const entry = first + ((hand + step) & (WAYS - 1));
-      const used = entry * ENTRY_WORDS + ENTRY.USED;
-      if (this.#entries[used] === 0) return entry;
-      this.#entries[used] = 0;
+    for (let age = 0; age <= IN_USE; age++) {
+      for (let step = 0; step < WAYS; step++) {
+        const entry = first + ((hand + step) & (WAYS - 1));
+        if (this.#entries[entry * ENTRY_WORDS + ENTRY.USED]! <= UNUSED + age) return this.#ageWays(first, age, entry);
+      }
     }
     return first + (hand & (WAYS - 1));
+  }
+
+  /** Makes all ways of the set older by `age`. @returns `chosen` */
+  #ageWays(first: number, age: number, chosen: number): number {
+    if (age === 0) return chosen;
+    for (let entry = first; entry < first + WAYS; entry++) this.#entries[entry * ENTRY_WORDS + ENTRY.USED]! -= age;
+    return chosen;
   }
 
   /** An entry of the shard to give up for its blocks: the next from the hand that was not used since. */
@@ -350,8 +363,8 @@ export class CacheTable {
       const entry = first + (this.#turn(shard) & (SHARD_ENTRIES - 1));
       if (this.#tags[entry] === 0) continue;
       const used = entry * ENTRY_WORDS + ENTRY.USED;
-      if (this.#entries[used] === 0 || step > SHARD_ENTRIES) return entry;
-      this.#entries[used] = 0;
+      if (this.#entries[used]! <= UNUSED || step > IN_USE * SHARD_ENTRIES) return entry;
+      this.#entries[used]!--;
     }
   }
 
@@ -394,7 +407,7 @@ export class CacheTable {
     entries[at + ENTRY.ADDITIONALS] = records.counts[2]!;
     entries[at + ENTRY.SAVED] = answer.saved;
     entries[at + ENTRY.TTL] = what.ttlSeconds;
-    entries[at + ENTRY.USED] = 0;
+    entries[at + ENTRY.USED] = UNUSED;
     entries[at + ENTRY.SERVER] = what.server;
     const times = this.#times;
     const time = entry * ENTRY_TIMES;

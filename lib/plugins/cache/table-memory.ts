@@ -35,7 +35,7 @@ export const ENTRY = {
   TTL: 9,
   /** Hits in a row, for prefetching. */
   HITS: 10,
-  /** Set by a hit, cleared by the clock hand. */
+  /** Set by a hit; falls when room is needed and all others were hit, too. */
   USED: 11,
   /** Listener that the entry counts for. */
   SERVER: 12,

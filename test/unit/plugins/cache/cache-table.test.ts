@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { ManualClock } from '../../../../lib/base/clock.ts';
 import { Answer } from '../../../../lib/chain/answer.ts';
+import type { Query } from '../../../../lib/chain/query.ts';
 import { CacheTable, STORED, hashKey } from '../../../../lib/plugins/cache/cache-table.ts';
 import { SHARD_ENTRIES, type TableMemory, createTableMemory } from '../../../../lib/plugins/cache/table-memory.ts';
 import { SECTION } from '../../../../lib/wire/record-index.ts';
@@ -56,6 +57,47 @@ test('equal hashes: the whole key decides (TOB-CDNS-8)', (t) => {
     makeQuery('one.test', clock, { flags: 0x10 }),
   ]) {
     t.is(table.find(other, 4711), -1);
+  }
+});
+
+test('60,000 names that are asked once push out none of those that are asked for now and then', (t) => {
+  const table = new CacheTable(createTableMemory(1024), 0, () => {});
+  const answer = new Answer();
+  const popular = Array.from({ length: 50 }, (_, i) => makeQuery(`popular${i}.test`, clock));
+  const store = (query: Query): number => {
+    answer.begin(query);
+    return table.store(query, hashKey(query), answer, what);
+  };
+  /** The entry as a hit reads it. */
+  const hit = (query: Query): boolean => {
+    const entry = table.find(query, hashKey(query));
+    if (entry === -1) return false;
+    answer.begin(query);
+    table.copyTo(answer, entry, 60);
+    return true;
+  };
+  for (const query of popular) store(query);
+  for (const query of popular) t.true(hit(query));
+  let missed = 0;
+  for (let i = 0; i < 60_000; i++) {
+    store(makeQuery(`noise${i}.test`, clock));
+    // Each popular one after 20,000 others: every entry of its set was replaced some 20 times by then.
+    if (i % 400 === 0 && !hit(popular[(i / 400) % popular.length]!)) missed++;
+  }
+  t.is(missed, 0);
+  for (const query of popular) t.true(hit(query));
+});
+
+test('names that are all asked for make room for one another', (t) => {
+  const table = new CacheTable(createTableMemory(1024), 0, () => {});
+  const answer = new Answer();
+  for (let i = 0; i < 5000; i++) {
+    const query = makeQuery(`n${i}.test`, clock);
+    answer.begin(query);
+    t.not(table.store(query, hashKey(query), answer, what), STORED.REFUSED);
+    const entry = table.find(query, hashKey(query));
+    t.not(entry, -1);
+    table.copyTo(answer, entry, 60);
   }
 });
 
