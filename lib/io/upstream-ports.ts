@@ -58,15 +58,22 @@ class DgramPort implements UdpPort {
     });
     this.#socket.unref();
     this.#socket.on('message', (bytes) => user.receive(bytes, bytes.length));
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (this.#early) this.#failure = error.code ?? error.message;
-      // Binding may fail while the user is still being built: then the first message is told.
-      if (this.#early?.length !== 0) this.#fail(error, -1);
-    });
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#giveUp(error));
     const any = family === 4 ? '0.0.0.0' : '::';
     this.#socket.bind({ port: 0, address: target.sourceAddress ?? any, exclusive: true }, () => {
-      if (this.#open) this.#socket.connect(target.port, target.address, () => this.#sendEarly());
+      if (!this.#open) return;
+      // Without a route the callback gets an error, and the socket must not be sent on.
+      this.#socket.connect(target.port, target.address, (error?: NodeJS.ErrnoException) => {
+        if (error) this.#giveUp(error);
+        else this.#sendEarly();
+      });
     });
+  }
+
+  #giveUp(error: NodeJS.ErrnoException): void {
+    if (this.#early) this.#failure = error.code ?? error.message;
+    // Binding may fail while the user is still being built: then the first message is told.
+    if (this.#early?.length !== 0) this.#fail(error, -1);
   }
 
   #fail(error: NodeJS.ErrnoException, id: number): void {

@@ -247,6 +247,17 @@ for (const [kind, ports] of WAYS) {
     t.deepEqual(seen, ['127.0.0.9']);
   });
 
+  test(title('an address that cannot be connected to is an error at once'), async (t) => {
+    // The kernel wants to be told that a socket may broadcast.
+    const upstream = create(t, ports).open(targetOf(53, { address: '255.255.255.255' }));
+    for (let i = 0; i < 2; i++) {
+      await t.throwsAsync(upstream.exchange(queryFor('abc'), 'udp', PATIENCE_MS), {
+        instanceOf: UpstreamError,
+        message: /denied|EACCES/,
+      });
+    }
+  });
+
   test(title('a source address that is not ours is an error at once'), async (t) => {
     const upstream = create(t, ports).open(targetOf(9, { sourceAddress: '192.0.2.77' }));
     await t.throwsAsync(upstream.exchange(queryFor('abc'), 'udp', PATIENCE_MS), {
