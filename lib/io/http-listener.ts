@@ -4,7 +4,9 @@ import type net from 'node:net';
 import type tls from 'node:tls';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { ListenerTls } from '../link/plan.ts';
+import { ConnectionSet } from './connection-set.ts';
 import { descriptorOf } from './descriptor.ts';
+import { listen, type ListenOptions } from './listen.ts';
 import { HttpClient, type HttpControl } from './http-client.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
 import { HttpExchange, type HttpRequest, type HttpResponse } from './http-exchange.ts';
@@ -41,15 +43,7 @@ export interface HttpDialect {
   refuse(response: HttpResponse, code: number): number;
 }
 
-export type HttpOptions = {
-  /** Literal address. */
-  readonly address: string;
-  /** 0 lets the kernel choose. */
-  readonly port: number;
-  readonly family: 4 | 6;
-  readonly reusePort: boolean;
-  /** `::` also takes IPv4 clients. */
-  readonly dualStack?: boolean;
+export type HttpOptions = ListenOptions & {
   /** For the first request to begin, and for any request to be complete. Default 3000. */
   readonly readTimeoutMs?: number;
   /** For responses the client does not take. Default 5000. */
@@ -104,11 +98,8 @@ const DEFAULT_CONNECTIONS = 200;
 const DEFAULT_STREAMS = 128;
 const NO_STREAM_LIMIT = 2 ** 32 - 1;
 const WHEEL_TICK_MS = 100;
-const BACKLOG = 1024;
 /** Bytes of bodies not yet complete, over all connections. */
 const MAX_HELD_BYTES = 16 * 2 ** 20;
-/** How many of the most silent connections are looked at for one that waits for nothing. */
-const EVICTION_CANDIDATES = 16;
 
 const HEADER_LENGTH = 12;
 /** Of the third byte: a response. */
@@ -175,13 +166,11 @@ class Listener implements HttpListener {
   readonly #wheel: TimerWheel;
   readonly #context: HttpContext;
   readonly #maxConnections: number;
-  /** In order of their last request, the most silent first. */
-  readonly #clients = new Set<HttpClient>();
+  readonly #clients: ConnectionSet<HttpClient>;
   readonly #bySession = new WeakMap<object, HttpClient>();
   #current: HttpExchange | undefined;
   #captured = false;
   #draining = false;
-  #whenEmpty: (() => void) | undefined;
 
   constructor(options: HttpOptions, dialect: HttpDialect, handler: BatchHandler) {
     this.#options = options;
@@ -190,6 +179,7 @@ class Listener implements HttpListener {
     this.address = options.address;
     this.family = options.family;
     this.#maxConnections = (options.maxConnections ?? DEFAULT_CONNECTIONS) || Number.POSITIVE_INFINITY;
+    this.#clients = new ConnectionSet(this.#maxConnections, this.counters);
     this.#wheel = new TimerWheel(options.clock ?? systemClock, WHEEL_TICK_MS);
     this.#context = {
       dialect,
@@ -203,8 +193,8 @@ class Listener implements HttpListener {
       maxHeldBytes: MAX_HELD_BYTES,
       answer: (exchange, message) => this.#answer(exchange, message),
       onResponse: options.onResponse ?? (() => undefined),
-      touch: (client) => this.#touch(client),
-      remove: (client) => this.#remove(client),
+      touch: (client) => this.#clients.touch(client),
+      remove: (client) => this.#clients.remove(client),
     };
     this.#server = createHttpServer(dialect.http1, this.#context, options.tls);
     this.#follow();
@@ -243,18 +233,7 @@ class Listener implements HttpListener {
   }
 
   async listen(): Promise<void> {
-    const { address, port, family, reusePort, dualStack } = this.#options;
-    const server = this.#server as net.Server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      const ipv6Only = family === 6 && dualStack !== true;
-      server.listen({ host: address, port, ipv6Only, reusePort, exclusive: true, backlog: BACKLOG }, () => {
-        server.off('error', reject);
-        server.on('error', () => void this.counters.errors++);
-        resolve();
-      });
-    });
-    this.port = (server.address() as net.AddressInfo).port;
+    this.port = await listen(this.#server, this.#options, () => void this.counters.errors++);
   }
 
   #accept(socket: net.Socket | tls.TLSSocket, end: NodeJS.EventEmitter, control: HttpControl): HttpClient | undefined {
@@ -265,34 +244,11 @@ class Listener implements HttpListener {
       return undefined;
     }
     this.counters.accepted++;
-    if (this.#clients.size >= this.#maxConnections) this.#evict();
+    this.#clients.makeRoom();
     const client = new HttpClient(socket, control, this.#context);
     this.#clients.add(client);
     end.once('close', () => client.close());
     return client;
-  }
-
-  #evict(): void {
-    let oldest: HttpClient | undefined;
-    let looked = 0;
-    for (const client of this.#clients) {
-      oldest ??= client;
-      if (client.pending === 0) oldest = client;
-      if (client.pending === 0 || ++looked === EVICTION_CANDIDATES) break;
-    }
-    if (!oldest) return;
-    this.counters.evicted++;
-    this.#clients.delete(oldest);
-    oldest.destroy();
-  }
-
-  #touch(client: HttpClient): void {
-    if (this.#clients.delete(client)) this.#clients.add(client);
-  }
-
-  #remove(client: HttpClient): void {
-    this.#clients.delete(client);
-    if (this.#clients.size === 0) this.#whenEmpty?.();
   }
 
   #begin(request: HttpRequest, response: HttpResponse): void {
@@ -382,20 +338,14 @@ class Listener implements HttpListener {
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
     this.#server.close();
-    for (const client of this.#clients) client.finish();
-    if (this.#clients.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve;
-        (this.#options.clock ?? systemClock).after(timeoutMs, resolve);
-      });
-    }
+    await this.#clients.finishAll(this.#options.clock ?? systemClock, timeoutMs);
     this.close();
   }
 
   close(): void {
     this.#draining = true;
     this.#server.close();
-    for (const client of this.#clients) client.destroy();
+    this.#clients.destroyAll();
     this.#wheel.close();
   }
 }

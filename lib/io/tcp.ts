@@ -3,20 +3,14 @@ import net from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { ListenerTls } from '../link/plan.ts';
 import { type ConnectionContext, MAX_FRAME, TcpConnection, type TcpCounters } from './tcp-connection.ts';
+import { ConnectionSet } from './connection-set.ts';
 import { descriptorOf } from './descriptor.ts';
+import { listen, type ListenOptions } from './listen.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { isAcceptedClient, logKeys, tlsServerOptions } from './tls-server.ts';
 import type { BatchHandler, PacketAddresses, PacketSource, ReplyAddress } from './udp-batch.ts';
 
-export type TcpOptions = {
-  /** Literal address. */
-  readonly address: string;
-  /** 0 lets the kernel choose. */
-  readonly port: number;
-  readonly family: 4 | 6;
-  readonly reusePort: boolean;
-  /** `::` also takes IPv4 clients. */
-  readonly dualStack?: boolean;
+export type TcpOptions = ListenOptions & {
   /** For the first message, and for the rest of any message once it has begun. Default 3000. */
   readonly readTimeoutMs?: number;
   /** For replies the client does not take. Default 5000. */
@@ -50,9 +44,6 @@ const DEFAULT_WRITE_MS = 5000;
 const DEFAULT_IDLE_MS = 10_000;
 const DEFAULT_CONNECTIONS = 4096;
 const WHEEL_TICK_MS = 100;
-const BACKLOG = 1024;
-/** How many of the most silent connections are looked at for one that waits for nothing. */
-const EVICTION_CANDIDATES = 16;
 
 class TcpReplyAddress implements ReplyAddress {
   declare readonly opaque: 'ReplyAddress';
@@ -92,11 +83,9 @@ class Listener implements TcpListener {
   readonly #wheel: TimerWheel;
   readonly #context: ConnectionContext;
   readonly #maxConnections: number;
-  /** In order of their last message, the most silent first. */
-  readonly #connections = new Set<TcpConnection>();
+  readonly #connections: ConnectionSet<TcpConnection>;
   #dirty: TcpConnection[] = [];
   #draining = false;
-  #whenEmpty: (() => void) | undefined;
 
   constructor(options: TcpOptions, handler: BatchHandler) {
     this.#options = options;
@@ -104,6 +93,7 @@ class Listener implements TcpListener {
     this.family = options.family;
     this.transport = options.tls ? 'tls' : 'tcp';
     this.#maxConnections = options.maxConnections ?? DEFAULT_CONNECTIONS;
+    this.#connections = new ConnectionSet(this.#maxConnections, this.counters);
     this.#wheel = new TimerWheel(options.clock ?? systemClock, WHEEL_TICK_MS);
     const readTimeoutMs = options.readTimeoutMs ?? DEFAULT_READ_MS;
     this.#context = {
@@ -117,8 +107,8 @@ class Listener implements TcpListener {
       maxQueries: Math.max(0, options.maxQueriesPerConnection ?? 0),
       current: undefined,
       scheduleFlush: (connection) => this.#scheduleFlush(connection),
-      touch: (connection) => this.#touch(connection),
-      remove: (connection) => this.#remove(connection),
+      touch: (connection) => this.#connections.touch(connection),
+      remove: (connection) => this.#connections.remove(connection),
     };
     this.#server = this.#createServer(readTimeoutMs);
   }
@@ -142,50 +132,15 @@ class Listener implements TcpListener {
   }
 
   async listen(): Promise<void> {
-    const { address, port, family, reusePort, dualStack } = this.#options;
-    const server = this.#server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      const ipv6Only = family === 6 && dualStack !== true;
-      server.listen({ host: address, port, ipv6Only, reusePort, exclusive: true, backlog: BACKLOG }, () => {
-        server.off('error', reject);
-        // Accepting can fail for want of descriptors; the listener lives on.
-        server.on('error', () => void this.counters.errors++);
-        resolve();
-      });
-    });
-    this.port = (server.address() as net.AddressInfo).port;
+    this.port = await listen(this.#server, this.#options, () => void this.counters.errors++);
   }
 
   #accept(socket: net.Socket): void {
     if (this.#draining) return void socket.destroy();
     this.counters.accepted++;
-    if (this.#connections.size >= this.#maxConnections) this.#evict();
+    this.#connections.makeRoom();
     this.#connections.add(new TcpConnection(socket, this.#context));
     return undefined;
-  }
-
-  #evict(): void {
-    let oldest: TcpConnection | undefined;
-    let looked = 0;
-    for (const connection of this.#connections) {
-      oldest ??= connection;
-      if (connection.pending === 0) oldest = connection;
-      if (connection.pending === 0 || ++looked === EVICTION_CANDIDATES) break;
-    }
-    if (!oldest) return;
-    this.counters.evicted++;
-    this.#connections.delete(oldest);
-    oldest.destroy();
-  }
-
-  #touch(connection: TcpConnection): void {
-    if (this.#connections.delete(connection)) this.#connections.add(connection);
-  }
-
-  #remove(connection: TcpConnection): void {
-    this.#connections.delete(connection);
-    if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
   #scheduleFlush(connection: TcpConnection): void {
@@ -256,20 +211,14 @@ class Listener implements TcpListener {
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
     this.#server.close();
-    for (const connection of this.#connections) connection.finish();
-    if (this.#connections.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve;
-        (this.#options.clock ?? systemClock).after(timeoutMs, resolve);
-      });
-    }
+    await this.#connections.finishAll(this.#options.clock ?? systemClock, timeoutMs);
     this.close();
   }
 
   close(): void {
     this.#draining = true;
     this.#server.close();
-    for (const connection of this.#connections) connection.destroy();
+    this.#connections.destroyAll();
     this.#wheel.close();
   }
 }
