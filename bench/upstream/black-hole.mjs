@@ -1,4 +1,6 @@
 // Every upstream takes queries and says nothing.
+import { percent } from './figures.mjs';
+
 export const scenarios = [
   {
     name: 'every upstream black-holed, 1,000 queries a second',
@@ -37,8 +39,4 @@ async function blackHole(rig) {
     'peak MiB': peakMib,
     'end MiB': endMib,
   };
-}
-
-function percent(part, whole) {
-  return whole === 0 ? 0 : Math.round((part / whole) * 10_000) / 100;
 }

@@ -1,5 +1,6 @@
 // One client asks for random names beside twenty honest ones; and a cache under a million names.
 import { readMetric } from '../../test/fault/rig.mjs';
+import { percent } from './figures.mjs';
 
 const HONEST = Array.from({ length: 20 }, (_, i) => `127.0.0.${100 + i}`);
 const NOISY = '127.0.0.66';
@@ -86,8 +87,4 @@ async function millionNames(rig) {
     'peak MiB': peakMib,
     'end MiB': endMib,
   };
-}
-
-function percent(part, whole) {
-  return whole === 0 ? 0 : Math.round((part / whole) * 10_000) / 100;
 }
