@@ -2,7 +2,7 @@
 import test from 'ava';
 import { endpoints, FollowedCluster, headless, HTTP, nameOf, seededRandom, web } from './followed-cluster.ts';
 import { answersOf } from './reference-model.ts';
-import type { KubeObject, Moment } from './simulated-api.ts';
+import type { KubeObject, Moment, SimulatedApi } from './simulated-api.ts';
 
 const LONG = 'x'.repeat(300);
 const object = (kind: string, name: string, rest: Record<string, unknown>): KubeObject => ({
@@ -157,8 +157,43 @@ function freeAddresses({ api }: FollowedCluster, name: string): string[] {
   return Array.from({ length: 9 }, (_, n) => `10.96.9.${n + 1}`).filter((address) => !taken.has(address));
 }
 
+const FAULTS: readonly ((api: SimulatedApi) => void)[] = [
+  (api) => api.reset(),
+  (api) => api.compact(),
+  (api) => api.freeze(),
+  (api) => api.cutNext(),
+  (api) => api.endWatches(),
+  (api) => api.inject('services', 'garbage\n'),
+  (api) => api.stallNextLists(1),
+];
+/**
+ * What hides the API server for long. Not together with a plain restore: it may give out the same versions again meanwhile, and then
+ * nothing tells one history from the other.
+ */
+const OUTAGES: readonly ((api: SimulatedApi) => void)[] = [
+  (api) => api.lagAt(api.moment()),
+  (api) => api.lagAt(undefined),
+  (api) => {
+    api.hangs = !api.hangs;
+  },
+  (api) => api.goDown(),
+  (api) => api.comeBack(),
+  (api) => api.refuse({ status: 500 }),
+  (api) => api.refuseNothing(),
+  (api) => {
+    api.watchList = !api.watchList;
+  },
+];
+
+function recover(api: SimulatedApi): void {
+  api.lagAt(undefined);
+  api.hangs = false;
+  api.comeBack();
+  api.refuseNothing();
+}
+
 /** A restore after which no version is given out a second time. */
-function restoreAndRaise({ api }: FollowedCluster, backup: Moment): void {
+function restoreAndRaise(api: SimulatedApi, backup: Moment): void {
   const { version } = api;
   api.restore(backup);
   api.version = version + 1_000_000;
@@ -172,6 +207,8 @@ test('random histories with random faults: every answer is that of a reference m
     const pick = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)]!;
     const bench = await FollowedCluster.synced({ watchList: seed % 2 === 0, seed });
     const backup = bench.api.moment();
+    const restore = (api: SimulatedApi): void => api.restore(backup);
+    const raise = (api: SimulatedApi): void => restoreAndRaise(api, backup);
     for (let step = 0; step < 60; step++) {
       const name = pick(['a', 'b', 'c']);
       const silent = random() < 0.1;
@@ -187,20 +224,10 @@ test('random histories with random faults: every answer is that of a reference m
         () => bench.api.delete(endpoints(`${name}-1`, name), { silent }),
       ]);
       change();
-      if (random() < 0.15)
-        pick([
-          () => bench.api.reset(),
-          () => bench.api.compact(),
-          () => bench.api.freeze(),
-          () => bench.api.cutNext(),
-          () => bench.api.endWatches(),
-          () => bench.api.inject('services', 'garbage\n'),
-          () => seed % 5 === 0 && bench.api.restore(backup),
-          () => seed % 5 === 1 && restoreAndRaise(bench, backup),
-          () => bench.api.stallNextLists(1),
-        ])();
+      if (random() < 0.15) pick(seed % 5 === 0 ? [...FAULTS, restore] : [...FAULTS, ...OUTAGES, raise])(bench.api);
       await bench.pass(random() * 8000, 400);
     }
+    recover(bench.api);
     await bench.pass(700_000, 2000);
     const model = answersOf(bench.api.objects());
     for (const name of ['a', 'b', 'c'].map(nameOf))

@@ -64,9 +64,9 @@ export class ObjectView<T extends ObjectIdentity> {
    * @param listVersion resourceVersion of the list; 0 when it has none
    */
   agrees(key: string, version: number, listVersion: number): boolean {
-    const known = this.#held.get(key)?.resourceVersion ?? this.#deletions.get(key);
-    if (known === undefined || known < version) return false;
-    return known === version || known > listVersion;
+    const held = this.#held.get(key)?.resourceVersion;
+    if (held === undefined) return (this.#deletions.get(key) ?? 0) > listVersion;
+    return held === version || (held > version && held > listVersion);
   }
 
   /** Moves with every object that comes, changes or goes. */
@@ -192,8 +192,12 @@ export class ObjectView<T extends ObjectIdentity> {
   #isStale(object: T, previous: T | undefined, listVersion = 0): boolean {
     const { key, resourceVersion } = object;
     if (resourceVersion === 0) return false;
-    const known = previous?.resourceVersion ?? this.#deletions.get(key) ?? 0;
-    return resourceVersion === known || (resourceVersion < known && known > listVersion);
+    if (previous === undefined) {
+      const deleted = this.#deletions.get(key) ?? 0;
+      return resourceVersion <= deleted && deleted > listVersion;
+    }
+    const held = previous.resourceVersion;
+    return resourceVersion === held || (resourceVersion < held && held > listVersion);
   }
 
   #put(object: T, previous: T | undefined): boolean {
