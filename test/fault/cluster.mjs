@@ -312,7 +312,8 @@ async function disconnects() {
     api.apply(web('new', '10.96.0.9'));
     await until(client, nameOf('new'), '10.96.0.9', 15_000);
     const grownMib = (rssKib.at(-1) - rssKib[0]) / 1024;
-    expect(grownMib < 8, `${grownMib} MiB more after 150 disconnects`);
+    // Heaps are collected when they have grown by half (lib/control/heap-trimmer.ts): up to 20 MiB, some 12 as a rule.
+    expect(grownMib < 20, `${grownMib} MiB more after 150 disconnects`);
     return `at most ${most} connections, memory ${rssKib.map((kib) => Math.round(kib / 1024)).join(', ')} MiB after each 50`;
   });
 }
